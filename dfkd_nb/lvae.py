@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ResBlock', 'LVAE', 'precision_product', 'nelbo']
 
-# %% ../nbs/04_lvae.ipynb #9025cb03
+# %% ../nbs/04_lvae.ipynb #6fddf16c
 import math
 import torch
 from huggingface_hub import PyTorchModelHubMixin
@@ -13,7 +13,7 @@ from torch import nn
 from .core import check_images
 from .dgm import DGM, Conditional, Trace, elbo, level_kls, normal, per_image, positive_std
 
-# %% ../nbs/04_lvae.ipynb #6430559e
+# %% ../nbs/04_lvae.ipynb #76041c7c
 class ResBlock(nn.Module):
     "conv-BN-ReLU-conv-BN plus identity, then ReLU; may halve (`down`) or double (`up`) the resolution first"
     def __init__(self,
@@ -38,7 +38,7 @@ class ResBlock(nn.Module):
 def _group(ni, nf, resample): return [ResBlock(ni,nf,resample), ResBlock(nf,nf)]
 def _factor(hi, lo): return int(math.log2(hi//lo))
 
-# %% ../nbs/04_lvae.ipynb #be06514f
+# %% ../nbs/04_lvae.ipynb #6b94f122
 class LVAE(DGM, PyTorchModelHubMixin):
     "Ladder VAE of Chen et al. 2023 (section 4); the image has a fixed standard deviation √(β/2)"
     def __init__(self,
@@ -99,26 +99,27 @@ class LVAE(DGM, PyTorchModelHubMixin):
         mean = self.down_heads[4](self.down[4](z)).float()[:,:self.channels]
         return normal(mean, mean.new_tensor(self.std))
 
-# %% ../nbs/04_lvae.ipynb #475e320b
+# %% ../nbs/04_lvae.ipynb #a4a5e61f
 from fastcore.basics import patch
 
-# %% ../nbs/04_lvae.ipynb #90125a62
+# %% ../nbs/04_lvae.ipynb #88e7082a
 @patch
 def generate(self:LVAE,
-    noise:dict # `z5 … z1` → `(b, 16, h, h)`
+    noise:dict, # `z5 … z1` → `(b, 16, h, h)`
+    values:dict|None=None, # Latent values to go on with instead of the model's own, by name
 ) -> Trace: # `z5 … z1, x`; the image's value is its mean, unclipped
     "Generative pass on given auxiliary noise"
-    t,z = Trace(),None
+    t,z,values = Trace(),None,values or {}
     for k,name in enumerate(self.names):
         eps = noise[name]
         p = self._prior(k, z, eps)
-        z = p.mean+p.stddev*eps
+        z = values.get(name, p.mean+p.stddev*eps)
         t[name] = Conditional(p, z, eps)
     p = self._image(z)
     t['x'] = Conditional(p, p.mean)
     return t
 
-# %% ../nbs/04_lvae.ipynb #ec09824d
+# %% ../nbs/04_lvae.ipynb #b126affc
 def precision_product(
     a, # Gaussian
     b, # Gaussian
@@ -148,7 +149,7 @@ def infer(self:LVAE,
     p['x'] = Conditional(self._image(z), x)
     return q,p
 
-# %% ../nbs/04_lvae.ipynb #663044ae
+# %% ../nbs/04_lvae.ipynb #9c1d6e27
 def nelbo(
     model:LVAE, # Model
     x:torch.Tensor, # Images in `[0, 1]`

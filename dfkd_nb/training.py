@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Objective', 'cosine_lr', 'fit']
 
-# %% ../nbs/05_training.ipynb #39575665
+# %% ../nbs/05_training.ipynb #f5e9bc6b
 import copy, math
 from pathlib import Path
 import pandas as pd, torch
@@ -14,24 +14,25 @@ from torch import nn
 from tqdm.auto import tqdm
 from .core import atomic, stream
 
-# %% ../nbs/05_training.ipynb #240ec156
+# %% ../nbs/05_training.ipynb #10152556
 class Objective(nn.Module):
     "A loss and the networks it trains"
     def __init__(self,
-        loss_fn, # `loss_fn(generator, **nets)` → loss, or (loss, dict of scalars to log)
+        loss_fn, # `loss_fn(generator, progress, **nets)` → loss, or (loss, dict of scalars to log)
         **nets:nn.Module, # Networks to train and to save
     ):
         super().__init__()
         self.loss_fn,self.nets = loss_fn,nn.ModuleDict(nets)
 
     def forward(self,
-        generator:torch.Generator # Source of this step's randomness
+        generator:torch.Generator, # Source of this step's randomness
+        progress:float, # Part of the run that is done, in `[0, 1)`; for schedules
     ) -> tuple: # Loss and logs
         "Evaluate the loss"
-        out = self.loss_fn(generator, **self.nets)
+        out = self.loss_fn(generator, progress, **self.nets)
         return out if isinstance(out, tuple) else (out,{})
 
-# %% ../nbs/05_training.ipynb #ead86fec
+# %% ../nbs/05_training.ipynb #0881648b
 def cosine_lr(
     step:int, # Step number, from 0
     steps:int, # Steps in all
@@ -41,7 +42,7 @@ def cosine_lr(
     w = max(1, int(warmup*steps))
     return (step+1)/w if step<w else .5*(1+math.cos(math.pi*(step-w)/max(1,steps-w)))
 
-# %% ../nbs/05_training.ipynb #26b8ab5d
+# %% ../nbs/05_training.ipynb #3444d856
 def _save(path, step, objective, opt, ema, log):
     with atomic(path) as tmp:
         torch.save(dict(step=step, nets=objective.nets.state_dict(), opt=opt.state_dict(), log=log,
@@ -85,7 +86,7 @@ def fit(
     for k in bar:
         for group in opt.param_groups: group['lr'] = lr*(cosine_lr(k,steps,warmup) if schedule=='cosine' else 1.)
         with accelerator.autocast(), torch.autocast(accelerator.device.type, torch.bfloat16, enabled=precision=='bf16'):
-            loss,logs = model(stream(seed, k, accelerator.process_index))
+            loss,logs = model(stream(seed, k, accelerator.process_index), k/steps)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"{desc}: loss is {loss.item()} at step {k}; lower lr={lr}, clip gradients, or use precision='fp32'")
         accelerator.backward(loss)

@@ -1,0 +1,88 @@
+# make study   install, run the embedded study, render the reports, say where they are
+# make test    install, check, run every notebook
+# make help    the rest
+#
+# Both do all the set-up themselves and are quick the second time.
+
+PYTHON ?= python3
+VENV   ?= .venv
+CORES  ?= 2
+# PyTorch goes first, at one pinned version that suits a machine without a GPU; the second command finds it in place and
+# does not pull a newer, much larger one. For a GPU, name another release or any pip arguments: make study TORCH='torch>=2.6'
+TORCH  ?= torch==2.13.0
+
+BIN   := $(VENV)/bin
+READY := $(VENV)/.dfkd_nb-installed
+# rules find the environment's commands first
+IN    := PATH="$(abspath $(BIN)):$$PATH"
+SNAKE := $(IN) snakemake -s workflow/Snakefile -c $(CORES) --rerun-incomplete --configfile
+CHECK := $(IN) python workflow/check.py
+
+.DEFAULT_GOAL := help
+.PHONY: help env study study-full test smoke check pretrain lab prepare readme clean distclean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make study       run the embedded study (shipped data and weights) and render the reports'
+	@echo 'make study-full  the same with five seeds and both student widths: hours; resumes where it was stopped'
+	@echo 'make lab         open the notebooks in JupyterLab'
+	@echo 'make pretrain    train the shipped teacher and generator again from scratch: hours'
+	@echo 'make test        everything below, then the tests of every library notebook'
+	@echo 'make smoke         the experiments and reports at their smallest size'
+	@echo 'make check         modules, notebooks and README in step'
+	@echo 'make prepare     export modules, clean notebooks, write README.md; before each commit'
+	@echo 'make clean       remove work folders and caches; make distclean the environment too'
+
+env: $(READY)
+$(READY): settings.ini setup.py
+	@command -v $(PYTHON) >/dev/null || { echo 'error: $(PYTHON) is not installed; name another, e.g. make PYTHON=python3.12' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3,11))' || \
+	  { echo "error: $$($(PYTHON) --version) is too old, 3.11 or later is needed; name another, e.g. make PYTHON=python3.12" >&2; exit 1; }
+	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV) || \
+	  { echo 'error: $(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv' >&2; exit 1; }
+	@echo 'installing into $(VENV) (about 2.5 GB and a few minutes, once)'
+	@$(BIN)/python -m pip install --quiet $(TORCH)
+	@$(BIN)/python -m pip install --quiet -e '.[study,dev]'
+	@touch $@
+
+study: $(READY)
+	@$(SNAKE) workflow/config/embedded.yaml
+	@printf '\nThe reports; begin with comparison.html:\n'; printf '  %s\n' "$(CURDIR)"/reports/*.html
+
+study-full: $(READY)
+	@$(SNAKE) workflow/config/embedded-full.yaml
+	@printf '\nThe reports; begin with comparison.html:\n'; printf '  %s\n' "$(CURDIR)"/reports/*.html
+
+smoke: $(READY)
+	@$(SNAKE) workflow/config/smoke.yaml
+
+check: $(READY)
+	@$(CHECK) sync
+
+# one recipe, so that the order holds under `make -j` and the count of tests is the last line
+test: $(READY)
+	@$(CHECK) sync
+	@$(SNAKE) workflow/config/smoke.yaml
+	@$(CHECK) notebooks
+
+pretrain: $(READY)
+	@$(SNAKE) workflow/config/embedded.yaml -- pretrain
+
+lab: $(READY)
+	@$(IN) jupyter lab nbs
+
+prepare: $(READY)
+	@$(IN) nbdev_export
+	@$(IN) nbdev_clean
+	@$(CHECK) readme
+
+readme: $(READY)
+	@$(CHECK) readme
+
+clean:
+	rm -rf runs .snakemake build dist *.egg-info
+	find . -path ./$(VENV) -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -exec rm -rf {} +
+	find nbs reports \( -name '*.failed.ipynb' -o -name '*.running.ipynb' \) -delete
+
+distclean: clean
+	rm -rf .venv
