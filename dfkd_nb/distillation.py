@@ -6,7 +6,7 @@
 __all__ = ['ARMS', 'surrogate', 'latent_divergence', 'posterior_divergence', 'local_divergence', 'TeacherPasses', 'Arm',
            'generative_loss', 'inference_loss', 'Distillation', 'noise_images', 'prior_images']
 
-# %% ../nbs/09_distillation.ipynb #388ef63b
+# %% ../nbs/09_distillation.ipynb #6d291bc0
 from dataclasses import dataclass
 import torch
 from torch import nn
@@ -16,7 +16,7 @@ from .data import ImageSet
 from .dgm import DGM, Trace, elbo, kl, level_kls, per_image, wasserstein2
 from .guidance import batch_norms
 
-# %% ../nbs/09_distillation.ipynb #ce42581e
+# %% ../nbs/09_distillation.ipynb #a5dd90b3
 def surrogate(
     teacher:Trace, # Teacher's generative pass
     student:Trace, # Student's, on the same noise
@@ -51,7 +51,7 @@ def local_divergence(
     s = student.generate({k:c.noise for k,c in teacher.items() if c.noise is not None}, {k:c.value for k,c in teacher.items()})
     return sum(kl(teacher[k].dist, s[k].dist) for k in teacher)
 
-# %% ../nbs/09_distillation.ipynb #18b7c9ae
+# %% ../nbs/09_distillation.ipynb #1f2f67e1
 class TeacherPasses:
     "A frozen teacher's passes on fixed noise, and on fixed images where given"
     def __init__(self,
@@ -62,14 +62,15 @@ class TeacherPasses:
         batch:int=100, # Images per teacher call
     ):
         self.teacher,self.images,self.calls = teacher,images,n
-        self.traces = [self._pass(i,seed) for i in tqdm(torch.arange(n).split(batch), desc='teacher', mininterval=5, leave=False)]
-        self.trace = Trace.cat(self.traces); self.traces = None
+        self.trace = Trace.cat([self._pass(i,seed) for i in tqdm(torch.arange(n).split(batch), desc='teacher', mininterval=5, leave=False)])
 
     @torch.no_grad()
     def _pass(self, i, seed):
-        if self.images is None: return self.teacher.generate(self.teacher.noise(seed,i,21))
-        q,p = self.teacher.infer(self.images.batch(i%len(self.images)), self.teacher.noise(seed,i,22))
-        return Trace({**q, 'x':p['x']})
+        device = next(self.teacher.parameters()).device
+        noise = {k:v.to(device) for k,v in self.teacher.noise(seed,i,21 if self.images is None else 22).items()}
+        if self.images is None: return self.teacher.generate(noise).map(torch.Tensor.cpu)
+        q,p = self.teacher.infer(self.images.batch(i%len(self.images)).to(device), noise)
+        return Trace({**q, 'x':p['x']}).map(torch.Tensor.cpu)
 
     def __len__(self): return len(self.trace.image)
     def __getitem__(self,
@@ -78,7 +79,7 @@ class TeacherPasses:
         "Some passes"
         return self.trace.map(lambda v: v[idx])
 
-# %% ../nbs/09_distillation.ipynb #00f579c7
+# %% ../nbs/09_distillation.ipynb #352bff52
 @dataclass(frozen=True)
 class Arm:
     "What a student learns from; weights of 0 leave a term out"
@@ -96,7 +97,7 @@ class Arm:
 
 ARMS = {'A':Arm(generative=1.), 'B':Arm(generative=1.,inference=1.), 'C':Arm(likelihood=1.)}
 
-# %% ../nbs/09_distillation.ipynb #8cee5538
+# %% ../nbs/09_distillation.ipynb #bb4b5e57
 def generative_loss(
     teacher:Trace, # Teacher's generative pass
     student:DGM, # Student
@@ -114,7 +115,7 @@ def inference_loss(
     qs,ps = student.infer(teacher['x'].value, {k:teacher[k].noise for k in teacher.latents})
     return posterior_divergence(Trace({k:teacher[k] for k in teacher.latents}), qs), kl(teacher['x'].dist, ps['x'].dist)
 
-# %% ../nbs/09_distillation.ipynb #ee79f064
+# %% ../nbs/09_distillation.ipynb #cd2b95c7
 class Distillation:
     "The loss of one student under one arm, and the budget it spends; pass `loss` to `training.Objective`"
     def __init__(self,
@@ -142,16 +143,17 @@ class Distillation:
         student:DGM, # Student
     ) -> tuple: # Loss in nats per image, logs
         "Weighted sum of the arm's terms"
-        a,logs,total = self.arm,{},0.
+        a,logs,total,device = self.arm,{},0.,next(student.parameters()).device
+        batch = lambda passes: passes[self._pick(len(passes),generator)].map(lambda v: v.to(device))
         for layer in batch_norms(student): layer.train(progress<self.freeze_norm)
         if a.inference:
-            post,out = (v.mean() for v in inference_loss(self.encoded[self._pick(len(self.encoded),generator)], student))
+            post,out = (v.mean() for v in inference_loss(batch(self.encoded), student))
             logs.update(posterior=post, output=out); total = total + a.inference*(post+out)
         if a.generative:
-            sur,lat = (v.mean() for v in generative_loss(self.generated[self._pick(len(self.generated),generator)], student, a))
+            sur,lat = (v.mean() for v in generative_loss(batch(self.generated), student, a))
             logs.update(surrogate=sur, latent=lat); total = total + a.generative*(sur+a.lam*lat)
         if a.likelihood:
-            x = self.images.batch(self._pick(len(self.images),generator))
+            x = self.images.batch(self._pick(len(self.images),generator)).to(device)
             q,p = student.infer(x, student.draw(len(x),generator))
             nelbo = -elbo(q,p).mean(); logs['nelbo'] = nelbo; total = total + a.likelihood*nelbo
         return total,logs
@@ -163,7 +165,7 @@ class Distillation:
         calls = sum(len(p) for p in (self.generated,self.encoded) if p is not None)
         return dict(steps=steps, images_seen=steps*self.batch if self.arm.needs_images else 0, teacher_calls=calls)
 
-# %% ../nbs/09_distillation.ipynb #585c1511
+# %% ../nbs/09_distillation.ipynb #b9f4a5b5
 def noise_images(
     n:int, # Images
     shape:tuple, # `(c, h, w)`

@@ -6,14 +6,14 @@
 __all__ = ['TERMS', 'batch_norms', 'View', 'posterior_kl', 'reconstruction', 'batch_norm', 'elbo_parts', 'Typicality', 'Guidance',
            'checked_grad']
 
-# %% ../nbs/07_guidance.ipynb #c8a5832c
+# %% ../nbs/07_guidance.ipynb #2c992462
 from dataclasses import dataclass, field
 from functools import cached_property
 import torch
 from torch import nn
 from .dgm import DGM, level_kls, per_image
 
-# %% ../nbs/07_guidance.ipynb #cbe354c1
+# %% ../nbs/07_guidance.ipynb #3a42fc45
 def batch_norms(
     module:nn.Module # Network
 ) -> list: # Its BatchNorm layers
@@ -39,7 +39,7 @@ class View:
         finally:
             for h in hooks: h.remove()
 
-# %% ../nbs/07_guidance.ipynb #e24742d0
+# %% ../nbs/07_guidance.ipynb #ecb8840e
 def posterior_kl(
     view:View # Images and teacher
 ) -> torch.Tensor: # Nats per image, `(b,)`
@@ -62,7 +62,7 @@ def batch_norm(
                for m,v,l in view.moments)
     return loss.expand(len(view.images))
 
-# %% ../nbs/07_guidance.ipynb #f31bda8c
+# %% ../nbs/07_guidance.ipynb #36c6a36d
 def elbo_parts(
     view:View # Images and teacher
 ) -> torch.Tensor: # `log(1+·)` of the reconstruction error and of each level's KL, `(b, 1+levels)`
@@ -85,10 +85,11 @@ class Typicality:
         seed:int=0, # Their seed
     ) -> 'Typicality': # Ready to use as a term
         "Measure the teacher's prior samples, as images (clamped)"
-        parts = []
+        parts,device = [],next(teacher.parameters()).device
+        noise = lambda purpose,i: {k:v.to(device) for k,v in teacher.noise(seed,i,purpose).items()}
         for i in torch.arange(n).split(128):
-            x = teacher.generate(teacher.noise(seed, i, 11)).image.clamp(0,1)
-            parts.append(elbo_parts(View(x, teacher, teacher.noise(seed, i, 12))))
+            x = teacher.generate(noise(11,i)).image.clamp(0,1)
+            parts.append(elbo_parts(View(x, teacher, noise(12,i))))
         return cls(torch.cat(parts).sort(0).values)
 
     def __call__(self,
@@ -100,7 +101,7 @@ class Typicality:
         q = torch.quantile(self.parts, (torch.arange(len(v),device=v.device)+.5)/len(v), dim=0)
         return (((v-q.gather(0,ranks))/self.scale)**2).mean(1)
 
-# %% ../nbs/07_guidance.ipynb #a121ddc7
+# %% ../nbs/07_guidance.ipynb #554bf354
 TERMS = {'posterior_kl':posterior_kl, 'reconstruction':reconstruction, 'batch_norm':batch_norm}
 
 class Guidance:
@@ -127,7 +128,7 @@ class Guidance:
         out['total'] = sum((self.weights[k]*v for k,v in out.items()), images.new_zeros(len(images),dtype=torch.float32))
         return out
 
-# %% ../nbs/07_guidance.ipynb #5b12d370
+# %% ../nbs/07_guidance.ipynb #43d648e8
 def checked_grad(
     loss:torch.Tensor, # Scalar
     wrt:torch.Tensor, # Leaf

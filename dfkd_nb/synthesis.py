@@ -6,7 +6,7 @@
 __all__ = ['resize', 'soft_clamp', 'embed', 'predict_noise', 'Sampled', 'denoise', 'Recipe', 'synthesise_group', 'synthesise',
            'load_synthetic', 'loss_traces']
 
-# %% ../nbs/08_synthesis.ipynb #ad33b48c
+# %% ../nbs/08_synthesis.ipynb #1755eff7
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from .generator import decode, encode
 from .guidance import Guidance, checked_grad
 from .recolour import caption
 
-# %% ../nbs/08_synthesis.ipynb #d6d0f384
+# %% ../nbs/08_synthesis.ipynb #af2d1ec9
 def resize(
     x:torch.Tensor, # Images, `(b, c, h, w)`
     size:int, # Target height and width, pixels
@@ -56,7 +56,7 @@ def predict_noise(
     uncond,cond = pipe.unet(torch.cat([x,x]), t, text).sample.chunk(2)
     return uncond + guidance_scale*(cond-uncond)
 
-# %% ../nbs/08_synthesis.ipynb #72413e98
+# %% ../nbs/08_synthesis.ipynb #c0e28d68
 @dataclass
 class Sampled:
     "What a sampling run leaves"
@@ -94,6 +94,7 @@ def denoise(
         x = pipe.scheduler.add_noise(z, x, timesteps[:1])
     kept = set(np.linspace(0,len(timesteps)-1,min(keep,len(timesteps))).round().astype(int).tolist()) if keep else ()
     losses,strips = [],[]
+    noise = noise and {k:v.to(x.device) for k,v in noise.items()}
     for k,t in enumerate(timesteps):
         pull = rho>0 and k<len(timesteps)-1
         x = x.detach().requires_grad_(pull)
@@ -111,9 +112,9 @@ def denoise(
             norm = lambda v: v.float().flatten(1).norm(dim=1)[:,None,None,None]
             prev = prev - (rho*norm(x.detach()-prev)/norm(g)*g).to(prev)
         x = prev
-    return Sampled(image.detach().clamp(0,1), losses, strips)
+    return Sampled(image.detach().clamp(0,1).cpu(), losses, [s.cpu() for s in strips])
 
-# %% ../nbs/08_synthesis.ipynb #4ebe57dd
+# %% ../nbs/08_synthesis.ipynb #76fb4897
 @dataclass(frozen=True)
 class Recipe:
     "How a synthetic set is made; stored with it"
@@ -134,7 +135,7 @@ class Recipe:
         if self.start not in ('noise','prior'): raise ValueError(f"start={self.start!r}: expected 'noise' or 'prior'")
         if self.n<1 or self.group<1: raise ValueError(f"n={self.n}, group={self.group}: both must be at least 1")
 
-# %% ../nbs/08_synthesis.ipynb #a3c56951
+# %% ../nbs/08_synthesis.ipynb #250dd00a
 def synthesise_group(
     pipe:StableDiffusionPipeline, # Frozen pipeline
     guidance:Guidance, # Teacher losses
@@ -147,13 +148,14 @@ def synthesise_group(
     prompts = [caption(classes[i%len(classes)]) if recipe.prompted else '' for i in indices]
     init = None
     if recipe.start=='prior':
-        with torch.no_grad(): init = teacher.generate(teacher.noise(recipe.seed, indices, 3)).image.clamp(0,1)
+        noise = {k:v.to(pipe.unet.device) for k,v in teacher.noise(recipe.seed, indices, 3).items()}
+        with torch.no_grad(): init = teacher.generate(noise).image.clamp(0,1)
     z = stacked_noise(recipe.seed, indices, (c.in_channels,c.sample_size,c.sample_size), 1)
     return denoise(pipe, z, prompts, guidance=guidance, rho=recipe.rho, through_unet=recipe.through_unet, steps=recipe.steps,
                    guidance_scale=recipe.guidance_scale if recipe.prompted else 1., init=init, strength=recipe.strength if init is not None else 1.,
                    noise=teacher.noise(recipe.seed, indices, 2), keep=recipe.keep), prompts
 
-# %% ../nbs/08_synthesis.ipynb #f8262dbc
+# %% ../nbs/08_synthesis.ipynb #cb887cc3
 def _png(x, path):
     with atomic(path) as tmp: Image.fromarray(to_uint8(x).permute(1,2,0).squeeze(-1).numpy()).save(tmp, format='PNG')
 
@@ -179,7 +181,7 @@ def _claim(out, recipe, guidance, pipe, classes):
     else:
         with atomic(path) as tmp: tmp.write_text(json.dumps(made, indent=1))
 
-# %% ../nbs/08_synthesis.ipynb #15541686
+# %% ../nbs/08_synthesis.ipynb #d9b8cd4e
 def synthesise(
     pipe:StableDiffusionPipeline, # Frozen pipeline
     teacher:DGM, # Frozen teacher

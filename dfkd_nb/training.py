@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Objective', 'cosine_lr', 'fit']
 
-# %% ../nbs/05_training.ipynb #f5e9bc6b
+# %% ../nbs/05_training.ipynb #40e1184b
 import copy, math
 from pathlib import Path
 import pandas as pd, torch
@@ -14,7 +14,7 @@ from torch import nn
 from tqdm.auto import tqdm
 from .core import atomic, stream
 
-# %% ../nbs/05_training.ipynb #10152556
+# %% ../nbs/05_training.ipynb #26e2cc42
 class Objective(nn.Module):
     "A loss and the networks it trains"
     def __init__(self,
@@ -32,7 +32,7 @@ class Objective(nn.Module):
         out = self.loss_fn(generator, progress, **self.nets)
         return out if isinstance(out, tuple) else (out,{})
 
-# %% ../nbs/05_training.ipynb #0881648b
+# %% ../nbs/05_training.ipynb #1753f72f
 def cosine_lr(
     step:int, # Step number, from 0
     steps:int, # Steps in all
@@ -42,7 +42,7 @@ def cosine_lr(
     w = max(1, int(warmup*steps))
     return (step+1)/w if step<w else .5*(1+math.cos(math.pi*(step-w)/max(1,steps-w)))
 
-# %% ../nbs/05_training.ipynb #3444d856
+# %% ../nbs/05_training.ipynb #65cd2019
 def _save(path, step, objective, opt, ema, log):
     with atomic(path) as tmp:
         torch.save(dict(step=step, nets=objective.nets.state_dict(), opt=opt.state_dict(), log=log,
@@ -55,6 +55,13 @@ def _resume(path, objective, opt, ema):
     objective.nets.load_state_dict(state['nets']); opt.load_state_dict(state['opt'])
     if ema: ema.load_state_dict(state['ema'])
     return state['step'],state['log']
+
+def _probe(probe, objective):
+    if probe is None: return {}
+    objective.eval()
+    with torch.no_grad(): out = {n:float(v) for n,v in probe(**objective.nets).items()}
+    objective.train()
+    return out
 
 def fit(
     objective:Objective, # Loss and networks; the networks hold the result
@@ -71,16 +78,17 @@ def fit(
     ema:float=0., # Decay of the averaged weights; 0 for none. When used, the networks end with the average
     precision:str='fp32', # `bf16` runs convolutions under autocast; Gaussian heads must opt out
     log_every:int=25, # Steps between rows of the log
+    probe=None, # `probe(**nets)` → dict of scalars for each row of the log, called in evaluation mode without gradients
     desc:str='fit', # Label of the progress bar
 ) -> pd.DataFrame: # Columns `step`, `loss` and whatever the objective logs
     "Minimise an objective with Adam; raises `FloatingPointError` naming the step if the loss is not finite"
     accelerator = Accelerator()
     params = [p for p in objective.parameters() if p.requires_grad]
     opt = torch.optim.Adam(params, lr=lr, weight_decay=weight_decay)
+    model,opt = accelerator.prepare(objective, opt)
     avg = copy.deepcopy(objective.nets) if ema else None
     checkpoint = Path(checkpoint) if checkpoint else None
     start,log = _resume(checkpoint, objective, opt, avg)
-    model,opt = accelerator.prepare(objective, opt)
     model.train()
     bar = tqdm(range(start,steps), initial=start, total=steps, desc=desc, mininterval=10, disable=not accelerator.is_main_process)
     for k in bar:
@@ -97,7 +105,7 @@ def fit(
                 for a,p in zip(avg.state_dict().values(), objective.nets.state_dict().values()):
                     a.lerp_(p, 1-ema) if a.is_floating_point() else a.copy_(p)
         if (k+1)%log_every==0 or k+1==steps:
-            log.append({'step':k+1, 'loss':loss.item(), **{n:float(v) for n,v in logs.items()}})
+            log.append({'step':k+1, 'loss':loss.item(), **{n:float(v) for n,v in logs.items()}, **_probe(probe, objective)})
             bar.set_postfix(loss=f"{log[-1]['loss']:.4g}", refresh=False)
         if checkpoint and accelerator.is_main_process and ((k+1)%save_every==0 or k+1==steps):
             _save(checkpoint, k+1, objective, opt, avg, log)
