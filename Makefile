@@ -15,7 +15,7 @@ BIN   := $(VENV)/bin
 READY := $(VENV)/.dfkd_nb-installed
 # rules find the environment's commands first
 IN    := PATH="$(abspath $(BIN)):$$PATH"
-SNAKE := $(IN) snakemake -s workflow/Snakefile -c $(CORES) --rerun-incomplete --configfile
+SNAKE := $(IN) snakemake -s workflow/Snakefile -c $(CORES) --rerun-incomplete --rerun-triggers mtime params --quiet rules --configfile
 CHECK := $(IN) python workflow/check.py
 
 .DEFAULT_GOAL := help
@@ -47,11 +47,11 @@ $(READY): settings.ini setup.py
 
 study: $(READY)
 	@$(SNAKE) workflow/config/embedded.yaml
-	@printf '\nThe reports; begin with comparison.html:\n'; printf '  %s\n' "$(CURDIR)"/reports/*.html
+	@printf '\nThe reports; begin with comparison.html:\n'; printf '  %s\n' "$(CURDIR)"/reports/embedded/*.html
 
 study-full: $(READY)
 	@$(SNAKE) workflow/config/embedded-full.yaml
-	@printf '\nThe reports; begin with comparison.html:\n'; printf '  %s\n' "$(CURDIR)"/reports/*.html
+	@printf '\nThe reports; begin with comparison.html:\n'; printf '  %s\n' "$(CURDIR)"/reports/embedded-full/*.html
 
 smoke: $(READY)
 	@$(SNAKE) workflow/config/smoke.yaml
@@ -63,7 +63,8 @@ check: $(READY)
 test: $(READY)
 	@$(CHECK) sync
 	@$(SNAKE) workflow/config/smoke.yaml
-	@$(CHECK) notebooks
+	@for s in cifar10 celebahq; do $(SNAKE) workflow/config/$$s.yaml --dry-run --quiet; done
+	@OMP_NUM_THREADS=1 $(CHECK) notebooks
 
 pretrain: $(READY)
 	@$(SNAKE) workflow/config/embedded.yaml -- pretrain

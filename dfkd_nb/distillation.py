@@ -6,7 +6,7 @@
 __all__ = ['ARMS', 'surrogate', 'latent_divergence', 'posterior_divergence', 'local_divergence', 'TeacherPasses', 'Arm',
            'generative_loss', 'inference_loss', 'Distillation', 'noise_images', 'prior_images']
 
-# %% ../nbs/09_distillation.ipynb #6d291bc0
+# %% ../nbs/09_distillation.ipynb #6d63b237
 from dataclasses import dataclass
 import torch
 from torch import nn
@@ -16,7 +16,7 @@ from .data import ImageSet
 from .dgm import DGM, Trace, elbo, kl, level_kls, per_image, wasserstein2
 from .guidance import batch_norms
 
-# %% ../nbs/09_distillation.ipynb #a5dd90b3
+# %% ../nbs/09_distillation.ipynb #3a018445
 def surrogate(
     teacher:Trace, # Teacher's generative pass
     student:Trace, # Student's, on the same noise
@@ -51,7 +51,7 @@ def local_divergence(
     s = student.generate({k:c.noise for k,c in teacher.items() if c.noise is not None}, {k:c.value for k,c in teacher.items()})
     return sum(kl(teacher[k].dist, s[k].dist) for k in teacher)
 
-# %% ../nbs/09_distillation.ipynb #1f2f67e1
+# %% ../nbs/09_distillation.ipynb #3a335f85
 class TeacherPasses:
     "A frozen teacher's passes on fixed noise, and on fixed images where given"
     def __init__(self,
@@ -79,12 +79,13 @@ class TeacherPasses:
         "Some passes"
         return self.trace.map(lambda v: v[idx])
 
-# %% ../nbs/09_distillation.ipynb #352bff52
+# %% ../nbs/09_distillation.ipynb #435c5ea6
 @dataclass(frozen=True)
 class Arm:
     "What a student learns from; weights of 0 leave a term out"
     generative:float=0. # Weight of the surrogate under shared prior noise (needs no image)
     inference:float=0. # Weight of the posterior and output divergences on images
+    posterior:float=1. # Weight of the posterior term inside the inference one
     likelihood:float=0. # Weight of the student's own negative ELBO on images (needs no teacher)
     lam:float=.1 # λ, weight of the latent term inside the generative one
     kind:str='w2' # Latent divergence, `w2` or `kl`
@@ -97,7 +98,7 @@ class Arm:
 
 ARMS = {'A':Arm(generative=1.), 'B':Arm(generative=1.,inference=1.), 'C':Arm(likelihood=1.)}
 
-# %% ../nbs/09_distillation.ipynb #bb4b5e57
+# %% ../nbs/09_distillation.ipynb #8343cb81
 def generative_loss(
     teacher:Trace, # Teacher's generative pass
     student:DGM, # Student
@@ -115,7 +116,7 @@ def inference_loss(
     qs,ps = student.infer(teacher['x'].value, {k:teacher[k].noise for k in teacher.latents})
     return posterior_divergence(Trace({k:teacher[k] for k in teacher.latents}), qs), kl(teacher['x'].dist, ps['x'].dist)
 
-# %% ../nbs/09_distillation.ipynb #cd2b95c7
+# %% ../nbs/09_distillation.ipynb #49dd99d9
 class Distillation:
     "The loss of one student under one arm, and the budget it spends; pass `loss` to `training.Objective`"
     def __init__(self,
@@ -148,7 +149,7 @@ class Distillation:
         for layer in batch_norms(student): layer.train(progress<self.freeze_norm)
         if a.inference:
             post,out = (v.mean() for v in inference_loss(batch(self.encoded), student))
-            logs.update(posterior=post, output=out); total = total + a.inference*(post+out)
+            logs.update(posterior=post, output=out); total = total + a.inference*(a.posterior*post+out)
         if a.generative:
             sur,lat = (v.mean() for v in generative_loss(batch(self.generated), student, a))
             logs.update(surrogate=sur, latent=lat); total = total + a.generative*(sur+a.lam*lat)
@@ -165,7 +166,7 @@ class Distillation:
         calls = sum(len(p) for p in (self.generated,self.encoded) if p is not None)
         return dict(steps=steps, images_seen=steps*self.batch if self.arm.needs_images else 0, teacher_calls=calls)
 
-# %% ../nbs/09_distillation.ipynb #b9f4a5b5
+# %% ../nbs/09_distillation.ipynb #729f074f
 def noise_images(
     n:int, # Images
     shape:tuple, # `(c, h, w)`

@@ -7,7 +7,7 @@ __all__ = ['PARTS', 'make_autoencoder', 'image_gradients', 'autoencoder_loss', '
            'make_text_encoder', 'tokenize', 'make_unet', 'make_scheduler', 'denoising_loss', 'save_pipeline',
            'check_pipeline', 'load_pipeline']
 
-# %% ../nbs/06_generator.ipynb #40024777
+# %% ../nbs/06_generator.ipynb #3a18e58a
 import json
 from pathlib import Path
 import torch, torch.nn.functional as F
@@ -17,23 +17,23 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from .core import atomic, data_dir, frozen
 from .recolour import COLOURS, caption, public_batch
 
-# %% ../nbs/06_generator.ipynb #c4f50a39
+# %% ../nbs/06_generator.ipynb #2cd8a9ac
 def make_autoencoder(
-    channels:tuple=(16,32,64), # Channels per resolution; each further entry halves the resolution
-    latent_channels:int=8, # Channels of the latents
+    channels:tuple=(16,32), # Channels per resolution; each further entry halves the resolution
+    latent_channels:int=4, # Channels of the latents
     size:int=32, # Image height and width, pixels
-) -> AutoencoderKL: # Untrained, about 0.7 M parameters by default
+) -> AutoencoderKL: # Untrained, about 0.1 M parameters by default
     "A small autoencoder of Stable Diffusion's kind (Rombach et al. 2022)"
     n = len(channels)
     ae = AutoencoderKL(block_out_channels=channels, latent_channels=latent_channels, sample_size=size, layers_per_block=1,
                          down_block_types=('DownEncoderBlock2D',)*n, up_block_types=('UpDecoderBlock2D',)*n,
-                         norm_num_groups=1, scaling_factor=1.)
+                         norm_num_groups=1, scaling_factor=1., mid_block_add_attention=False)
     for m in ae.modules():
         if (last := getattr(m,'conv2',None) or (m.to_out[0] if hasattr(m,'to_out') else None)) is not None:
             torch.nn.init.zeros_(last.weight); torch.nn.init.zeros_(last.bias)
     return ae
 
-# %% ../nbs/06_generator.ipynb #05a739ed
+# %% ../nbs/06_generator.ipynb #89c46526
 def image_gradients(
     x:torch.Tensor # Images, `(b, c, h, w)`
 ) -> torch.Tensor: # Horizontal and vertical differences, `(b, 2c, h-1, w-1)`
@@ -44,17 +44,17 @@ def autoencoder_loss(
     ae:AutoencoderKL, # Autoencoder
     x:torch.Tensor, # Images in `[0, 1]`
     generator:torch.Generator, # Source of the posterior noise
-    kl_weight:float=1e-5, # Weight of the mean KL per latent number
+    kl_weight:float=1e-6, # Weight of the mean KL per latent number
 ) -> tuple: # Loss, logs
-    "L1 on pixels and on their gradients, plus a light KL"
+    "Squared error of pixels and of their gradients, plus a light KL"
     x = x*2-1
     posterior = ae.encode(x).latent_dist
     y = ae.decode(posterior.sample(generator)).sample.float()
     kl = .5*(posterior.mean.float()**2 + posterior.var.float() - 1 - posterior.logvar.float()).mean()
-    l1,edges = (y-x).abs().mean(), (image_gradients(y)-image_gradients(x)).abs().mean()
-    return l1 + edges + kl_weight*kl, dict(l1=l1, edges=edges, kl=kl, mse=((y-x)**2).mean())
+    mse,edges = ((y-x)**2).mean(), ((image_gradients(y)-image_gradients(x))**2).mean()
+    return mse + edges + kl_weight*kl, dict(mse=mse, edges=edges, kl=kl)
 
-# %% ../nbs/06_generator.ipynb #81008ad1
+# %% ../nbs/06_generator.ipynb #84372bfb
 def encode(
     ae:AutoencoderKL, # Autoencoder
     x:torch.Tensor, # Images in `[0, 1]`, `(b, 3, h, w)`
@@ -69,7 +69,7 @@ def decode(
     "Latents to images"
     return ae.decode(latents/ae.config.scaling_factor).sample/2+.5
 
-# %% ../nbs/06_generator.ipynb #6204cc35
+# %% ../nbs/06_generator.ipynb #ab3d1ac1
 def make_tokenizer(
     classes:tuple, # Class names
     vocab_size:int=600, # Largest number of tokens
@@ -96,17 +96,17 @@ def tokenize(
     "Captions to padded token ids"
     return tokenizer(captions, padding='max_length', truncation=True, max_length=tokenizer.model_max_length, return_tensors='pt').input_ids
 
-# %% ../nbs/06_generator.ipynb #a8c657a4
+# %% ../nbs/06_generator.ipynb #d01310e1
 def make_unet(
-    channels:tuple=(64,128), # Channels per resolution
+    channels:tuple=(32,64,128), # Channels per resolution
     text_dim:int=64, # Width of the text encoder
-    latent_channels:int=8, # Channels of the latents
-    size:int=8, # Height and width of the latents
+    latent_channels:int=4, # Channels of the latents
+    size:int=16, # Height and width of the latents
 ) -> UNet2DConditionModel: # Untrained, 3.9 M parameters by default
     "A small text-conditional UNet; attention at the lowest resolution"
     n = len(channels)-1
     return UNet2DConditionModel(sample_size=size, in_channels=latent_channels, out_channels=latent_channels, layers_per_block=1,
-        block_out_channels=channels, cross_attention_dim=text_dim, attention_head_dim=4, norm_num_groups=16,
+        block_out_channels=channels, cross_attention_dim=text_dim, attention_head_dim=4, norm_num_groups=8,
         down_block_types=('DownBlock2D',)*n+('CrossAttnDownBlock2D',), up_block_types=('CrossAttnUpBlock2D',)+('UpBlock2D',)*n)
 
 def make_scheduler() -> DDIMScheduler: # Deterministic DDIM
@@ -117,7 +117,7 @@ def make_scheduler() -> DDIMScheduler: # Deterministic DDIM
 def denoising_loss(
     unet:UNet2DConditionModel, # Noise predictor
     text_encoder:CLIPTextModel, # Text encoder
-    latents:torch.Tensor, # Clean latents, `(b, 8, 8, 8)`
+    latents:torch.Tensor, # Clean latents, `(b, 4, 16, 16)`
     tokens:torch.Tensor, # Token ids, `(b, 16)`
     alphas_cumprod:torch.Tensor, # ᾱ of every timestep, `(1000,)`
     generator:torch.Generator, # Source of timesteps and noise
@@ -131,7 +131,7 @@ def denoising_loss(
     predicted = unet(noisy, t.to(latents.device), text_encoder(tokens.to(latents.device)).last_hidden_state).sample
     return F.mse_loss(predicted.float(), eps)
 
-# %% ../nbs/06_generator.ipynb #b9ba2c28
+# %% ../nbs/06_generator.ipynb #36a85cf9
 PARTS = ('vae','unet','text_encoder','tokenizer','scheduler')
 
 def save_pipeline(

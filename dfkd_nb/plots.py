@@ -8,7 +8,7 @@ __all__ = ['NAMES', 'SOURCES', 'PALETTE', 'METRICS', 'VERDICTS', 'COMMANDS', 'co
            'interval_plot', 'loss_curves', 'cut_tiles', 'show_tiles', 'process_strips', 'learning_curves',
            'still_falling', 'how_to_make', 'read_study', 'lacking']
 
-# %% ../nbs/15_plots.ipynb #43cde2a4
+# %% ../nbs/15_plots.ipynb #7204594d
 import json, math
 from html import escape
 from pathlib import Path
@@ -19,8 +19,8 @@ from .core import repo_root
 from .results import KEYS, load_results, summarise
 from .stats import holm
 
-# %% ../nbs/15_plots.ipynb #b46e2bee
-NAMES = {'real':'real images', 'prior':'prior samples', 'prior-guided':'prior, guided', 'guided':'guided', 'unguided':'unguided', 'noise':'noise'}
+# %% ../nbs/15_plots.ipynb #7f60defa
+NAMES = {'real':'real images', 'prior':'prior samples', 'prior-guided':'guided prior samples', 'guided':'guided images', 'unguided':'unguided images', 'noise':'noise images'}
 SOURCES = list(NAMES)
 PALETTE = {'real':'#222222', 'prior':'#0072B2', 'prior-guided':'#56B4E9', 'guided':'#D55E00', 'unguided':'#E69F00', 'noise':'#BBBBBB',
            'teacher':'#009E73', 'A':'#CC79A7', 'A-slides':'#7F3C6B'}
@@ -36,9 +36,9 @@ def student_name(
     arm:str, # Arm, e.g. `B`
     source:str, # Source of its images; empty for arm A
     width:int=0, # Width; 0 leaves it out
-) -> str: # e.g. `B, guided`
+) -> str: # e.g. `B, guided images`
     "How a student is called in tables"
-    steps = {'A-slides':"A, slides' budget"}.get(arm,arm)
+    steps = {'A-slides':'A, slides’ budget'}.get(arm,arm)
     return ', '.join([steps, *([NAMES.get(source,source)] if source else []), *([f'width {int(width)}'] if width else [])])
 
 def use_style():
@@ -47,7 +47,7 @@ def use_style():
         'xtick.labelsize':9, 'ytick.labelsize':9, 'legend.fontsize':9, 'legend.frameon':False, 'grid.color':'#e8ebee', 'axes.edgecolor':'#b8c0c8',
         'figure.constrained_layout.use':True})
 
-# %% ../nbs/15_plots.ipynb #2ec758cc
+# %% ../nbs/15_plots.ipynb #53d9b7fb
 METRICS = {   # name, best ('↓' low, '↑' high, '½', or nothing), scale, format
     'fd':('FD','↓',1,'.0f'), 'kid':('KID','↓',1,'.3f'), 'precision':('precision','↑',1,'.2f'), 'recall':('recall','↑',1,'.2f'),
     'density':('density','↑',1,'.2f'), 'coverage':('coverage','↑',1,'.2f'), 'root_fid':('root-FID','↓',1,'.2f'), 'emd':('EMD','↓',1,'.2f'),
@@ -72,7 +72,7 @@ def describe(
     interval = f"[{write(row['lo'])}, {write(row['hi'])}]"
     return f"{write(row['value'])} <small>{interval}</small>" if html else f"{write(row['value'])} {interval}"
 
-# %% ../nbs/15_plots.ipynb #69f8c07e
+# %% ../nbs/15_plots.ipynb #64cbe521
 class Html(str):
     "A string that notebooks show as HTML"
     def _repr_html_(self): return str(self)
@@ -80,11 +80,11 @@ class Html(str):
 def text_table(
     header:list, # Column titles
     rows:list, # Lists of cells; HTML allowed
-    caption:str='', # Shown above; HTML allowed
+    caption:str='', # Shown above, without its full stop; HTML allowed
 ) -> Html: # The table
     "A table of sentences, wrapped to the page"
     line = lambda cells,tag: '<tr>'+''.join(f'<{tag} style="white-space:normal">{c}</{tag}>' for c in cells)+'</tr>'
-    return Html(f"<table>{f'<caption>{caption}</caption>' if caption else ''}<thead>{line(header,'th')}</thead><tbody>{''.join(line(r,'td') for r in rows)}</tbody></table>")
+    return Html(f"<table>{f'<caption>{caption}.</caption>' if caption else ''}<thead>{line(header,'th')}</thead><tbody>{''.join(line(r,'td') for r in rows)}</tbody></table>")
 
 def select(
     df:pd.DataFrame, # Summarised rows
@@ -142,14 +142,15 @@ def results_table(
         return f'<b>{text.split(" <small>")[0]}</b>'+text[len(text.split(" <small>")[0]):]
     title = lambda m: f'{METRICS[m][0]} {METRICS[m][1]}'.replace('½','→ ½')
     used = pd.DataFrame(list(found.values()))
-    head = '<tr><th></th>'+''.join(f'<th style="text-align:right">{title(m)}</th>' for m in metrics)+'</tr>'
+    narrow = ';padding-left:.3em;padding-right:.6em' if len(metrics)>4 else ''
+    head = '<tr><th></th>'+''.join(f'<th style="text-align:right{narrow}">{title(m)}</th>' for m in metrics)+'</tr>'
     grey = lambda label: ' style="color:#6b7580;font-style:italic"' if label in references else ''
-    body = ''.join(f'<tr{grey(label)}><td>{escape(label)}</td>'+''.join(f'<td style="text-align:right">{cell(label,m)}</td>' for m in metrics)+'</tr>'
+    body = ''.join(f'<tr{grey(label)}><td>{escape(label)}</td>'+''.join(f'<td style="text-align:right{narrow}">{cell(label,m)}</td>' for m in metrics)+'</tr>'
                    for label in rows if any((label,m) in found for m in metrics))
     notes = [escape(o) for o in _provenance(used, metrics)]
     return Html(f"<table><caption>{'. '.join([caption]*bool(caption)+notes)}.</caption><thead>{head}</thead><tbody>{body}</tbody></table>")
 
-# %% ../nbs/15_plots.ipynb #a205cb9f
+# %% ../nbs/15_plots.ipynb #91d06a7d
 def apart(
     a, # Row with `lo`, `hi`
     b, # The other
@@ -162,10 +163,11 @@ def in_words(
     rows:list, # Dicts or Series with `name`, `value`, `lo`, `hi`
     metric:str, # Key of `METRICS`; its direction says what comes first
 ) -> str: # e.g. `real images 6.7 [6.6, 6.8]; then guided 8.0 [7.9, 8.1]`
-    "The order of several methods; neighbours whose intervals overlap are joined by ≈"
+    "The order of several methods; neighbours whose intervals overlap are joined by ≈, and by a comma where one has none"
     rows = sorted(rows, key=lambda r: {'↓':r['value'],'↑':-r['value'],'½':abs(r['value']-.5)}[METRICS[metric][1]])
     said = [f"**{r['name']}** {describe(r, metric)}" for r in rows]
-    return ''.join(o if not i else (', then ' if apart(rows[i-1],rows[i]) else ' ≈ ')+o for i,o in enumerate(said))
+    def joint(a, b): return ', then ' if apart(a,b) else ', ' if math.isnan(a['lo']) or math.isnan(b['lo']) else ' ≈ '
+    return ''.join((joint(rows[i-1],rows[i]) if i else '')+o for i,o in enumerate(said))
 
 def paired(
     tests:pd.DataFrame, # Columns a, b, metric, mean_difference, lo, hi, p, effect, n, unit
@@ -207,7 +209,7 @@ def verdict(
     if good: return 'partly'
     return False if bad else 'open'
 
-# %% ../nbs/15_plots.ipynb #8b6cbbf8
+# %% ../nbs/15_plots.ipynb #71e4a0d6
 def interval_plot(
     df:pd.DataFrame, # Columns `name`, `value`, `lo`, `hi` (NaN where there is none) and `key` (for the colour); top row first
     metric:str, # Key of `METRICS`, for the axis
@@ -225,11 +227,14 @@ def interval_plot(
         ax.axvline(v*scale, color='#6b7580', ls='--', lw=1, zorder=0)
         ax.annotate(name, (v*scale,1), (0,2+10*(i%2)), xycoords=('data','axes fraction'), textcoords='offset points', fontsize=8, color='#6b7580', ha='center', annotation_clip=False)
     ax.set(yticks=range(len(df)), yticklabels=list(df.name), ylim=(len(df)-.4,-.6), xlabel=' '.join(METRICS[metric][:2]).replace('½','→ ½').strip())
-    if log: ax.set_xscale('log')
+    if log:
+        ax.set_xscale('log')
+        ax.xaxis.set_major_locator(plt.matplotlib.ticker.LogLocator(subs=(1,2,5)))
+        ax.xaxis.set_major_formatter('{x:g}'); ax.xaxis.set_minor_locator(plt.NullLocator())
     ax.grid(axis='y', visible=False); sns.despine(ax=ax, left=True)
     return ax
 
-# %% ../nbs/15_plots.ipynb #0300d4a0
+# %% ../nbs/15_plots.ipynb #9cc00b92
 def loss_curves(
     traces:pd.DataFrame, # Columns `source`, `t`, `term`, `value`, `lo`, `hi`
     terms:list|None=None, # Panels; all terms in order of appearance by default
@@ -252,7 +257,7 @@ def loss_curves(
     sns.despine(fig=fig)
     return axes.flat[:len(terms)]
 
-# %% ../nbs/15_plots.ipynb #98a1666e
+# %% ../nbs/15_plots.ipynb #8251ef2e
 def cut_tiles(
     png:Path, # Sheet of square tiles
     columns:int, # Tiles per row
@@ -279,7 +284,7 @@ def show_tiles(
     sheet = np.full((n*(side+gap)-gap, columns*(side+gap)-gap, 3), 255, np.uint8)
     for i in range(n):
         for j in range(columns): sheet[i*(side+gap):i*(side+gap)+side, j*(side+gap):j*(side+gap)+side] = tiles[i,j]
-    ax = ax or plt.subplots(figsize=(.75*columns+(1.8 if len(labels) else 0), .75*n+.3*bool(len(titles))+.35*bool(title)))[1]
+    ax = ax or plt.subplots(figsize=(.62*columns+(1.9 if len(labels) else 0), .62*n+.3*bool(len(titles))+.35*bool(title)))[1]
     ax.imshow(sheet, interpolation='nearest'); ax.grid(False)
     centre = lambda k: [i*(side+gap)+side/2-.5 for i in range(k)]
     ax.set_xticks(centre(len(titles)), titles); ax.set_yticks(centre(len(labels[:n])), labels[:n])
@@ -299,7 +304,7 @@ def process_strips(
         show_tiles(Path(folder)/'strips.png', len(k['timesteps']), [f't = {t}' for t in k['timesteps']], [p or 'no prompt' for p in k['prompts']], rows, name, ax)
     return list(axes.flat)
 
-# %% ../nbs/15_plots.ipynb #4834de26
+# %% ../nbs/15_plots.ipynb #fc6682ed
 def learning_curves(
     curves:pd.DataFrame, # Columns `step`, `metric`, `value`, `seed`, `key` (for the colour), `name`
     titles:dict, # Metric → title; one panel each
@@ -333,7 +338,7 @@ def still_falling(
     if not len(g) or g.duplicated(['seed','step']).any(): raise ValueError(f"{len(g)} points of {metric}, expected one curve per seed; select one arm and source")
     return float(np.mean([one(o) for _,o in g.groupby('seed')]))
 
-# %% ../nbs/15_plots.ipynb #de5ade87
+# %% ../nbs/15_plots.ipynb #94db8f1c
 COMMANDS = {'smoke':'make smoke', 'embedded':'make study', 'embedded-full':'make study-full'}
 
 def how_to_make(
