@@ -6,13 +6,13 @@
 __all__ = ['repo_root', 'data_dir', 'stream', 'stacked_noise', 'check_images', 'to_uint8', 'to_float', 'atomic',
            'ensure_writable', 'sha256', 'frozen', 'state_hash', 'n_parameters']
 
-# %% ../nbs/00_core.ipynb #3c0b7d92
+# %% ../nbs/00_core.ipynb #2f03357f
 import contextlib, hashlib, os, shutil, tempfile
 from pathlib import Path
 import numpy as np, torch
 from torch import nn
 
-# %% ../nbs/00_core.ipynb #b717e42b
+# %% ../nbs/00_core.ipynb #0be5222c
 def repo_root(
     start:Path|None=None # Folder to search upwards from; the working directory by default
 ) -> Path: # Folder that holds `settings.ini`
@@ -27,7 +27,7 @@ def data_dir() -> Path: # `$DFKD_DATA`, or `data/` of the checkout
     "Where data sets and pretrained weights are looked for"
     return Path(os.environ['DFKD_DATA']) if 'DFKD_DATA' in os.environ else repo_root()/'data'
 
-# %% ../nbs/00_core.ipynb #1705100f
+# %% ../nbs/00_core.ipynb #7de184b4
 def stream(
     seed:int, # Run seed, ≥ 0
     *ids:int, # What the noise is for: image index, step, … (each ≥ 0)
@@ -45,7 +45,7 @@ def stacked_noise(
     "Noise whose row for image `i` depends on `(seed, i)` only"
     return torch.stack([torch.randn(shape, generator=stream(seed, purpose, int(i))) for i in indices])
 
-# %% ../nbs/00_core.ipynb #49e0014d
+# %% ../nbs/00_core.ipynb #78956498
 def check_images(
     x:torch.Tensor, # Images
     name:str='images', # What to call them in the error
@@ -56,6 +56,7 @@ def check_images(
     if x.ndim!=4 or not x.is_floating_point():
         raise ValueError(f"{name}: got {x.dtype} of shape {tuple(x.shape)}, expected float (n, c, h, w); "
                          "convert uint8 images with core.to_float")
+    if not x.numel(): raise ValueError(f"{name}: an empty batch of shape {tuple(x.shape)}, expected at least one image")
     if not torch.isfinite(x).all(): raise ValueError(f"{name}: {int((~torch.isfinite(x)).sum())} values are not finite")
     lo,hi = x.min().item(),x.max().item()
     if lo<-1e-4 or hi>1+1e-4:
@@ -76,7 +77,7 @@ def to_float(
     "Undo `to_uint8`"
     return x.float()/255
 
-# %% ../nbs/00_core.ipynb #d5843547
+# %% ../nbs/00_core.ipynb #5b834891
 @contextlib.contextmanager
 def atomic(
     path:Path # The file or folder to make
@@ -111,7 +112,7 @@ def sha256(
     "Checksum of a file"
     with open(path,'rb') as f: return hashlib.file_digest(f,'sha256').hexdigest()
 
-# %% ../nbs/00_core.ipynb #17b79547
+# %% ../nbs/00_core.ipynb #6a0056c7
 def frozen(
     module:nn.Module # Network
 ) -> nn.Module: # The same object, in evaluation mode and without parameter gradients
