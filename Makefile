@@ -86,4 +86,4 @@ clean:
 	find nbs reports \( -name '*.failed.ipynb' -o -name '*.running.ipynb' \) -delete
 
 distclean: clean
-	rm -rf .venv
+	rm -rf $(VENV)

@@ -6,13 +6,13 @@
 __all__ = ['repo_root', 'data_dir', 'stream', 'stacked_noise', 'check_images', 'to_uint8', 'to_float', 'atomic',
            'ensure_writable', 'sha256', 'frozen', 'state_hash', 'n_parameters']
 
-# %% ../nbs/00_core.ipynb #2f03357f
+# %% ../nbs/00_core.ipynb #12215b5a
 import contextlib, hashlib, os, shutil, tempfile
 from pathlib import Path
 import numpy as np, torch
 from torch import nn
 
-# %% ../nbs/00_core.ipynb #0be5222c
+# %% ../nbs/00_core.ipynb #2591ca59
 def repo_root(
     start:Path|None=None # Folder to search upwards from; the working directory by default
 ) -> Path: # Folder that holds `settings.ini`
@@ -27,12 +27,12 @@ def data_dir() -> Path: # `$DFKD_DATA`, or `data/` of the checkout
     "Where data sets and pretrained weights are looked for"
     return Path(os.environ['DFKD_DATA']) if 'DFKD_DATA' in os.environ else repo_root()/'data'
 
-# %% ../nbs/00_core.ipynb #7de184b4
+# %% ../nbs/00_core.ipynb #153c0c5e
 def stream(
     seed:int, # Run seed, ≥ 0
     *ids:int, # What the noise is for: image index, step, … (each ≥ 0)
 ) -> torch.Generator: # CPU generator that depends on `(seed, *ids)` only
-    "An independent random stream for each `(seed, *ids)`"
+    "A random stream for `(seed, *ids)`; trailing zeros do not count: `(3,)` and `(3, 0)` are one stream"
     state = np.random.SeedSequence((seed, *ids)).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(state[0])<<31 ^ int(state[1]))
 
@@ -45,7 +45,7 @@ def stacked_noise(
     "Noise whose row for image `i` depends on `(seed, i)` only"
     return torch.stack([torch.randn(shape, generator=stream(seed, purpose, int(i))) for i in indices])
 
-# %% ../nbs/00_core.ipynb #78956498
+# %% ../nbs/00_core.ipynb #ae92ad43
 def check_images(
     x:torch.Tensor, # Images
     name:str='images', # What to call them in the error
@@ -77,7 +77,7 @@ def to_float(
     "Undo `to_uint8`"
     return x.float()/255
 
-# %% ../nbs/00_core.ipynb #5b834891
+# %% ../nbs/00_core.ipynb #1c5e78e8
 @contextlib.contextmanager
 def atomic(
     path:Path # The file or folder to make
@@ -112,7 +112,7 @@ def sha256(
     "Checksum of a file"
     with open(path,'rb') as f: return hashlib.file_digest(f,'sha256').hexdigest()
 
-# %% ../nbs/00_core.ipynb #6a0056c7
+# %% ../nbs/00_core.ipynb #13597890
 def frozen(
     module:nn.Module # Network
 ) -> nn.Module: # The same object, in evaluation mode and without parameter gradients

@@ -6,8 +6,8 @@
 __all__ = ['FASHION_MNIST', 'FASHION_CLASSES', 'HUB', 'ROLES', 'ImageSet', 'fashion_mnist', 'HubDataset', 'hub_images',
            'image_folder', 'role_indices', 'load_role', 'Access']
 
-# %% ../nbs/01_data.ipynb #4a6b0ee1
-import gzip, os
+# %% ../nbs/01_data.ipynb #1ba01f78
+import gzip
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np, torch
 import torch.nn.functional as F
 from .core import data_dir, sha256, to_float
 
-# %% ../nbs/01_data.ipynb #fd659671
+# %% ../nbs/01_data.ipynb #6588ccb1
 @dataclass(frozen=True)
 class ImageSet:
     "Images in memory, 8 bits each, with class labels"
@@ -36,7 +36,7 @@ class ImageSet:
         "A smaller set"
         return ImageSet(self.images[idx], self.labels[idx], self.classes, self.name)
 
-# %% ../nbs/01_data.ipynb #e9a79a6f
+# %% ../nbs/01_data.ipynb #6710cd51
 FASHION_MNIST = {
     'train-images-idx3-ubyte.gz':'b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7',
     'train-labels-idx1-ubyte.gz':'0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056',
@@ -66,7 +66,7 @@ def fashion_mnist(
     x = F.pad(torch.from_numpy(x.copy())[:,None], (2,2,2,2)).expand(-1,3,-1,-1)
     return ImageSet(x, torch.from_numpy(y.astype(np.int64)), FASHION_CLASSES, f'fashion-mnist/{split}')
 
-# %% ../nbs/01_data.ipynb #4e246ba0
+# %% ../nbs/01_data.ipynb #d18b5257
 @dataclass(frozen=True)
 class HubDataset:
     "Where a Hugging Face dataset lives and how its columns are called"
@@ -129,7 +129,7 @@ def image_folder(
         except OSError as e: raise ValueError(f"{f} is not a readable image ({e}); remove or replace it") from e
     return ImageSet(torch.stack(images), torch.tensor(labels), tuple(classes), str(root))
 
-# %% ../nbs/01_data.ipynb #a26582d6
+# %% ../nbs/01_data.ipynb #9eb96830
 ROLES = ('private_train','public_train','private_test')
 
 def role_indices(

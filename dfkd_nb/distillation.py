@@ -6,7 +6,7 @@
 __all__ = ['ARMS', 'surrogate', 'latent_divergence', 'posterior_divergence', 'local_divergence', 'TeacherPasses', 'Arm',
            'generative_loss', 'inference_loss', 'Distillation', 'noise_images', 'prior_images']
 
-# %% ../nbs/09_distillation.ipynb #6d63b237
+# %% ../nbs/09_distillation.ipynb #be5ca2d0
 from dataclasses import dataclass
 import torch
 from torch import nn
@@ -16,7 +16,7 @@ from .data import ImageSet
 from .dgm import DGM, Trace, elbo, kl, level_kls, per_image, wasserstein2
 from .guidance import batch_norms
 
-# %% ../nbs/09_distillation.ipynb #3a018445
+# %% ../nbs/09_distillation.ipynb #e3d6ec34
 def surrogate(
     teacher:Trace, # Teacher's generative pass
     student:Trace, # Student's, on the same noise
@@ -51,7 +51,7 @@ def local_divergence(
     s = student.generate({k:c.noise for k,c in teacher.items() if c.noise is not None}, {k:c.value for k,c in teacher.items()})
     return sum(kl(teacher[k].dist, s[k].dist) for k in teacher)
 
-# %% ../nbs/09_distillation.ipynb #3a335f85
+# %% ../nbs/09_distillation.ipynb #e8aff3f5
 class TeacherPasses:
     "A frozen teacher's passes on fixed noise, and on fixed images where given"
     def __init__(self,
@@ -79,7 +79,7 @@ class TeacherPasses:
         "Some passes"
         return self.trace.map(lambda v: v[idx])
 
-# %% ../nbs/09_distillation.ipynb #435c5ea6
+# %% ../nbs/09_distillation.ipynb #d4539725
 @dataclass(frozen=True)
 class Arm:
     "What a student learns from; weights of 0 leave a term out"
@@ -98,7 +98,7 @@ class Arm:
 
 ARMS = {'A':Arm(generative=1.), 'B':Arm(generative=1.,inference=1.), 'C':Arm(likelihood=1.)}
 
-# %% ../nbs/09_distillation.ipynb #8343cb81
+# %% ../nbs/09_distillation.ipynb #e85a8e95
 def generative_loss(
     teacher:Trace, # Teacher's generative pass
     student:DGM, # Student
@@ -116,7 +116,7 @@ def inference_loss(
     qs,ps = student.infer(teacher['x'].value, {k:teacher[k].noise for k in teacher.latents})
     return posterior_divergence(Trace({k:teacher[k] for k in teacher.latents}), qs), kl(teacher['x'].dist, ps['x'].dist)
 
-# %% ../nbs/09_distillation.ipynb #49dd99d9
+# %% ../nbs/09_distillation.ipynb #3e96a85f
 class Distillation:
     "The loss of one student under one arm, and the budget it spends; pass `loss` to `training.Objective`"
     def __init__(self,
@@ -166,7 +166,7 @@ class Distillation:
         calls = sum(len(p) for p in (self.generated,self.encoded) if p is not None)
         return dict(steps=steps, images_seen=steps*self.batch if self.arm.needs_images else 0, teacher_calls=calls)
 
-# %% ../nbs/09_distillation.ipynb #729f074f
+# %% ../nbs/09_distillation.ipynb #c1d21013
 def noise_images(
     n:int, # Images
     shape:tuple, # `(c, h, w)`
@@ -182,5 +182,7 @@ def prior_images(
     seed:int=0, # Image `i` depends on `(seed, i)`; the same samples start prior-seeded synthesis
 ) -> ImageSet: # 8-bit, as a PNG would store them
     "The teacher's own prior samples: free, and in its domain"
-    x = torch.cat([to_uint8(teacher.generate(teacher.noise(seed,i,3)).image) for i in torch.arange(n).split(100)])
+    device = next(teacher.parameters()).device
+    noise = lambda i: {k:v.to(device) for k,v in teacher.noise(seed,i,3).items()}
+    x = torch.cat([to_uint8(teacher.generate(noise(i)).image.cpu()) for i in torch.arange(n).split(100)])
     return ImageSet(x, torch.full((n,),-1), name='prior')

@@ -7,7 +7,7 @@ __all__ = ['PARTS', 'make_autoencoder', 'image_gradients', 'autoencoder_loss', '
            'make_text_encoder', 'tokenize', 'make_unet', 'make_scheduler', 'denoising_loss', 'save_pipeline',
            'check_pipeline', 'load_pipeline']
 
-# %% ../nbs/06_generator.ipynb #3a18e58a
+# %% ../nbs/06_generator.ipynb #8d20a20d
 import json
 from pathlib import Path
 import torch, torch.nn.functional as F
@@ -17,12 +17,12 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from .core import atomic, data_dir, frozen
 from .recolour import COLOURS, caption, public_batch
 
-# %% ../nbs/06_generator.ipynb #2cd8a9ac
+# %% ../nbs/06_generator.ipynb #33d956a3
 def make_autoencoder(
     channels:tuple=(16,32), # Channels per resolution; each further entry halves the resolution
     latent_channels:int=4, # Channels of the latents
     size:int=32, # Image height and width, pixels
-) -> AutoencoderKL: # Untrained, about 0.1 M parameters by default
+) -> AutoencoderKL: # Untrained, about 0.16 M parameters by default
     "A small autoencoder of Stable Diffusion's kind (Rombach et al. 2022)"
     n = len(channels)
     ae = AutoencoderKL(block_out_channels=channels, latent_channels=latent_channels, sample_size=size, layers_per_block=1,
@@ -33,7 +33,7 @@ def make_autoencoder(
             torch.nn.init.zeros_(last.weight); torch.nn.init.zeros_(last.bias)
     return ae
 
-# %% ../nbs/06_generator.ipynb #89c46526
+# %% ../nbs/06_generator.ipynb #8566ec08
 def image_gradients(
     x:torch.Tensor # Images, `(b, c, h, w)`
 ) -> torch.Tensor: # Horizontal and vertical differences, `(b, 2c, h-1, w-1)`
@@ -54,7 +54,7 @@ def autoencoder_loss(
     mse,edges = ((y-x)**2).mean(), ((image_gradients(y)-image_gradients(x))**2).mean()
     return mse + edges + kl_weight*kl, dict(mse=mse, edges=edges, kl=kl)
 
-# %% ../nbs/06_generator.ipynb #84372bfb
+# %% ../nbs/06_generator.ipynb #a8c52b08
 def encode(
     ae:AutoencoderKL, # Autoencoder
     x:torch.Tensor, # Images in `[0, 1]`, `(b, 3, h, w)`
@@ -69,7 +69,7 @@ def decode(
     "Latents to images"
     return ae.decode(latents/ae.config.scaling_factor).sample/2+.5
 
-# %% ../nbs/06_generator.ipynb #ab3d1ac1
+# %% ../nbs/06_generator.ipynb #ca6e2c01
 def make_tokenizer(
     classes:tuple, # Class names
     vocab_size:int=600, # Largest number of tokens
@@ -96,7 +96,7 @@ def tokenize(
     "Captions to padded token ids"
     return tokenizer(captions, padding='max_length', truncation=True, max_length=tokenizer.model_max_length, return_tensors='pt').input_ids
 
-# %% ../nbs/06_generator.ipynb #d01310e1
+# %% ../nbs/06_generator.ipynb #6e5b05d2
 def make_unet(
     channels:tuple=(32,64,128), # Channels per resolution
     text_dim:int=64, # Width of the text encoder
@@ -131,7 +131,7 @@ def denoising_loss(
     predicted = unet(noisy, t.to(latents.device), text_encoder(tokens.to(latents.device)).last_hidden_state).sample
     return F.mse_loss(predicted.float(), eps)
 
-# %% ../nbs/06_generator.ipynb #36a85cf9
+# %% ../nbs/06_generator.ipynb #19bac76f
 PARTS = ('vae','unet','text_encoder','tokenizer','scheduler')
 
 def save_pipeline(

@@ -6,7 +6,7 @@
 __all__ = ['resize', 'soft_clamp', 'embed', 'predict_noise', 'Sampled', 'denoise', 'Recipe', 'synthesise_group', 'synthesise',
            'load_synthetic', 'loss_traces']
 
-# %% ../nbs/08_synthesis.ipynb #9d227a4a
+# %% ../nbs/08_synthesis.ipynb #e0e69251
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from .generator import decode, encode
 from .guidance import Guidance, checked_grad
 from .recolour import caption
 
-# %% ../nbs/08_synthesis.ipynb #1772e1b7
+# %% ../nbs/08_synthesis.ipynb #680c6a9b
 def resize(
     x:torch.Tensor, # Images, `(b, c, h, w)`
     size:int, # Target height and width, pixels
@@ -56,7 +56,7 @@ def predict_noise(
     uncond,cond = pipe.unet(torch.cat([x,x]), t, text).sample.chunk(2)
     return uncond + guidance_scale*(cond-uncond)
 
-# %% ../nbs/08_synthesis.ipynb #03278576
+# %% ../nbs/08_synthesis.ipynb #79f4e8b2
 @dataclass
 class Sampled:
     "What a sampling run leaves"
@@ -114,7 +114,7 @@ def denoise(
         x = prev
     return Sampled(image.detach().clamp(0,1).cpu(), losses, [s.cpu() for s in strips])
 
-# %% ../nbs/08_synthesis.ipynb #23309529
+# %% ../nbs/08_synthesis.ipynb #3ff89e7c
 @dataclass(frozen=True)
 class Recipe:
     "How a synthetic set is made; stored with it"
@@ -135,7 +135,7 @@ class Recipe:
         if self.start not in ('noise','prior'): raise ValueError(f"start={self.start!r}: expected 'noise' or 'prior'")
         if self.n<1 or self.group<1: raise ValueError(f"n={self.n}, group={self.group}: both must be at least 1")
 
-# %% ../nbs/08_synthesis.ipynb #81e773d9
+# %% ../nbs/08_synthesis.ipynb #428654e2
 def synthesise_group(
     pipe:StableDiffusionPipeline, # Frozen pipeline
     guidance:Guidance, # Teacher losses
@@ -155,7 +155,7 @@ def synthesise_group(
                    guidance_scale=recipe.guidance_scale if recipe.prompted else 1., init=init, strength=recipe.strength if init is not None else 1.,
                    noise=teacher.noise(recipe.seed, indices, 2), keep=recipe.keep), prompts
 
-# %% ../nbs/08_synthesis.ipynb #dad590e5
+# %% ../nbs/08_synthesis.ipynb #1cc5465a
 def _png(x, path):
     with atomic(path) as tmp: Image.fromarray(to_uint8(x).permute(1,2,0).squeeze(-1).numpy()).save(tmp, format='PNG')
 
@@ -181,7 +181,7 @@ def _claim(out, recipe, guidance, pipe, classes):
     else:
         with atomic(path) as tmp: tmp.write_text(json.dumps(made, indent=1))
 
-# %% ../nbs/08_synthesis.ipynb #6d70213a
+# %% ../nbs/08_synthesis.ipynb #d7ea85e1
 def synthesise(
     pipe:StableDiffusionPipeline, # Frozen pipeline
     teacher:DGM, # Frozen teacher

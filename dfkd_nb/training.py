@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Objective', 'cosine_lr', 'fit']
 
-# %% ../nbs/05_training.ipynb #40e1184b
+# %% ../nbs/05_training.ipynb #a45ea30e
 import copy, math
 from pathlib import Path
 import pandas as pd, torch
@@ -14,7 +14,7 @@ from torch import nn
 from tqdm.auto import tqdm
 from .core import atomic, stream
 
-# %% ../nbs/05_training.ipynb #26e2cc42
+# %% ../nbs/05_training.ipynb #d2446151
 class Objective(nn.Module):
     "A loss and the networks it trains"
     def __init__(self,
@@ -32,7 +32,7 @@ class Objective(nn.Module):
         out = self.loss_fn(generator, progress, **self.nets)
         return out if isinstance(out, tuple) else (out,{})
 
-# %% ../nbs/05_training.ipynb #1753f72f
+# %% ../nbs/05_training.ipynb #4c1fafa7
 def cosine_lr(
     step:int, # Step number, from 0
     steps:int, # Steps in all
@@ -42,16 +42,18 @@ def cosine_lr(
     w = max(1, int(warmup*steps))
     return (step+1)/w if step<w else .5*(1+math.cos(math.pi*(step-w)/max(1,steps-w)))
 
-# %% ../nbs/05_training.ipynb #65cd2019
-def _save(path, step, objective, opt, ema, log):
+# %% ../nbs/05_training.ipynb #0ab5815f
+def _save(path, step, objective, opt, ema, log, config):
     with atomic(path) as tmp:
-        torch.save(dict(step=step, nets=objective.nets.state_dict(), opt=opt.state_dict(), log=log,
+        torch.save(dict(step=step, config=config, nets=objective.nets.state_dict(), opt=opt.state_dict(), log=log,
                         ema=ema.state_dict() if ema else None), tmp)
 
-def _resume(path, objective, opt, ema):
+def _resume(path, objective, opt, ema, config):
     if not (path and path.is_file()): return 0,[]
     try: state = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as e: raise ValueError(f"checkpoint {path} is damaged ({type(e).__name__}); delete it to start again") from e
+    if differ := [k for k,v in config.items() if state['config'].get(k)!=v]:
+        raise ValueError(f"checkpoint {path} is of a run with other settings ({', '.join(differ)}); delete it or choose another folder")
     objective.nets.load_state_dict(state['nets']); opt.load_state_dict(state['opt'])
     if ema: ema.load_state_dict(state['ema'])
     return state['step'],state['log']
@@ -88,7 +90,8 @@ def fit(
     model,opt = accelerator.prepare(objective, opt)
     avg = copy.deepcopy(objective.nets) if ema else None
     checkpoint = Path(checkpoint) if checkpoint else None
-    start,log = _resume(checkpoint, objective, opt, avg)
+    config = dict(steps=steps, lr=lr, seed=seed, warmup=warmup, schedule=schedule, weight_decay=weight_decay, clip=clip, ema=ema, precision=precision)
+    start,log = _resume(checkpoint, objective, opt, avg, config)
     model.train()
     bar = tqdm(range(start,steps), initial=start, total=steps, desc=desc, mininterval=10, disable=not accelerator.is_main_process)
     for k in bar:
@@ -108,6 +111,6 @@ def fit(
             log.append({'step':k+1, 'loss':loss.item(), **{n:float(v) for n,v in logs.items()}, **_probe(probe, objective)})
             bar.set_postfix(loss=f"{log[-1]['loss']:.4g}", refresh=False)
         if checkpoint and accelerator.is_main_process and ((k+1)%save_every==0 or k+1==steps):
-            _save(checkpoint, k+1, objective, opt, avg, log)
+            _save(checkpoint, k+1, objective, opt, avg, log, config)
     if ema: objective.nets.load_state_dict(avg.state_dict())
     return pd.DataFrame(log)
