@@ -14,7 +14,7 @@ import torch, torch.nn.functional as F
 from safetensors import SafetensorError
 from torch import nn
 from torch.distributions import Distribution, Normal, kl_divergence
-from .core import atomic, check_images, stacked_noise
+from .core import atomic, stacked_noise
 
 # %% ../nbs/03_dgm.ipynb #b69dabd4
 def positive_std(

@@ -9,7 +9,6 @@ __all__ = ['ARMS', 'surrogate', 'latent_divergence', 'posterior_divergence', 'lo
 # %% ../nbs/09_distillation.ipynb #be5ca2d0
 from dataclasses import dataclass
 import torch
-from torch import nn
 from tqdm.auto import tqdm
 from .core import to_uint8
 from .data import ImageSet

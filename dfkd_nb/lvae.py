@@ -10,7 +10,6 @@ import math
 import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
-from .core import check_images
 from .dgm import DGM, Conditional, Trace, elbo, level_kls, normal, per_image, positive_std
 
 # %% ../nbs/04_lvae.ipynb #76041c7c
