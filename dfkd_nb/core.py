@@ -32,8 +32,8 @@ def stream(
     seed:int, # Run seed, ≥ 0
     *ids:int, # What the noise is for: image index, step, … (each ≥ 0)
 ) -> torch.Generator: # CPU generator that depends on `(seed, *ids)` only
-    "A random stream for `(seed, *ids)`; trailing zeros do not count: `(3,)` and `(3, 0)` are one stream"
-    state = np.random.SeedSequence((seed, *ids)).generate_state(2, np.uint32)
+    "A random stream of its own for every `(seed, *ids)`"
+    state = np.random.SeedSequence(seed, spawn_key=ids).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(state[0])<<31 ^ int(state[1]))
 
 def stacked_noise(

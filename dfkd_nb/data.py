@@ -73,7 +73,7 @@ class HubDataset:
     repo:str # Hub id
     revision:str # Pinned revision
     splits:dict # Role → split
-    image:str='image' # Image column
+    image:str='image' # Image column; a local copy may call it otherwise, if it is the only one that holds images
     label:str|None='label' # Label column
     size:int=32 # Pixels, after resizing the short side and cropping the centre
 
@@ -91,6 +91,7 @@ def hub_images(
     name:str, # Key of `HUB`: `cifar10`, `celebahq`
     role:str, # `private_train` or `private_test`
     root:Path|None=None, # Local folder to look in first; `data/<name>` by default
+    size:int|None=None, # Pixels; the dataset's own by default
 ) -> ImageSet: # `3×size×size`
     "A Hugging Face dataset, local copy first; raises `FileNotFoundError` that says how to get it"
     try: import datasets
@@ -105,9 +106,11 @@ def hub_images(
     except Exception as e:
         raise FileNotFoundError(f"{name}/{split}: not readable at {root} nor from the hub ({spec.repo} at {spec.revision}): {e}; "
                                 f"download it once and save it with `ds.save_to_disk('{root}')`") from e
-    for col in filter(None, (spec.image, spec.label)):
+    pictures = [k for k,f in ds.features.items() if isinstance(f, datasets.Image)]
+    column = spec.image if spec.image in pictures or len(pictures)!=1 else pictures[0]
+    for col in filter(None, (column, spec.label)):
         if col not in ds.column_names: raise KeyError(f"{root or spec.repo}: no column {col!r}; it has {ds.column_names}")
-    x = torch.stack([_to_tensor(im, spec.size) for im in ds[spec.image]])
+    x = torch.stack([_to_tensor(im, size or spec.size) for im in ds[column]])
     feature = ds.features.get(spec.label)
     return ImageSet(x, torch.tensor(ds[spec.label]) if spec.label else torch.full((len(x),),-1),
                     tuple(getattr(feature,'names',None) or ()), f'{name}/{split}')
@@ -144,14 +147,16 @@ def load_role(
     dataset:str, # `fashion-mnist`, a key of `HUB`, or a folder with one sub-folder per role
     role:str, # One of `ROLES`
     root:Path|None=None, # Where its files are, if not under `data/`
+    size:int|None=None, # Height and width, pixels; the dataset's own by default (32 for a folder)
 ) -> ImageSet: # The role's images
     "Open one role of a dataset, without any guard; experiments go through `Access`"
     if role not in ROLES: raise KeyError(f"unknown role {role!r}; expected one of {ROLES}")
     if dataset=='fashion-mnist':
+        if size not in (None,32): raise ValueError(f"size={size}: fashion-mnist comes at 32 pixels; choose size=32 or another dataset")
         if role=='private_test': return fashion_mnist('t10k', root)
         return fashion_mnist('train', root).subset(role_indices(role))
-    if dataset in HUB: return hub_images(dataset, role, root)
-    if (folder:=Path(root or dataset)/role).is_dir(): return image_folder(folder)
+    if dataset in HUB: return hub_images(dataset, role, root, size)
+    if (folder:=Path(root or dataset)/role).is_dir(): return image_folder(folder, size or 32)
     raise KeyError(f"unknown dataset {dataset!r}: expected 'fashion-mnist', one of {sorted(HUB)}, or a folder holding {role}/")
 
 @dataclass
@@ -160,6 +165,7 @@ class Access:
     roles:tuple # Roles this run may open
     dataset:str='fashion-mnist' # As in `load_role`
     root:Path|None=None # As in `load_role`
+    size:int|None=None # As in `load_role`
     opened:list=field(default_factory=list) # Roles opened so far, for the run's record
 
     def __post_init__(self):
@@ -173,7 +179,7 @@ class Access:
             raise PermissionError(f"this run may open {list(self.roles) or 'no image at all'}, not {role!r}: "
                                   "a data-free run must not see the teacher's training images")
         self.opened.append(role)
-        return load_role(self.dataset, role, self.root)
+        return load_role(self.dataset, role, self.root, self.size)
 
     @classmethod
     def owner(cls, **kw): "The teacher's owner: its own data"; return cls(('private_train',), **kw)

@@ -7,7 +7,7 @@ __all__ = ['positive_std', 'raw_std', 'normal', 'per_image', 'kl', 'wasserstein2
            'log_likelihood', 'elbo', 'LinearChain', 'save_model', 'load_model']
 
 # %% ../nbs/03_dgm.ipynb #0a099759
-import json, math
+import json
 from dataclasses import dataclass
 from pathlib import Path
 import torch, torch.nn.functional as F
@@ -170,9 +170,15 @@ class LinearChain(DGM):
         self.a,self.b,self.log_s,self.depth = full(a),full(b),nn.Parameter(full(s).detach().log()),depth
 
     @property
-    def noise_shapes(self): return {f'z{l}':(1,) for l in range(self.depth,0,-1)}
+    def noise_shapes(self) -> dict: # Name → shape of one image's noise
+        "One number per step, top first"
+        return {f'z{l}':(1,) for l in range(self.depth,0,-1)}
 
-    def generate(self, noise, values=None):
+    def generate(self,
+        noise:dict, # Noise by name, each `(b, 1)`
+        values:dict|None=None, # Values to force, by name
+    ) -> Trace: # `z<depth>` … `z1`, `x`
+        "From the top down"
         t,values = Trace(),values or {}
         top = f'z{self.depth}'
         z = values.get(top, noise[top])

@@ -12,7 +12,7 @@ import torch
 from tqdm.auto import tqdm
 from .core import to_uint8
 from .data import ImageSet
-from .dgm import DGM, Trace, elbo, kl, level_kls, per_image, wasserstein2
+from .dgm import DGM, Trace, elbo, kl, level_kls, wasserstein2
 from .guidance import batch_norms
 
 # %% ../nbs/09_distillation.ipynb #e3d6ec34
@@ -55,11 +55,13 @@ class TeacherPasses:
     "A frozen teacher's passes on fixed noise, and on fixed images where given"
     def __init__(self,
         teacher:DGM, # Frozen
-        n:int, # Passes to keep; with images, pass `j` belongs to image `j mod len(images)`
+        n:int, # Passes to keep; with images, pass `j` belongs to image `j mod len(images)`, so at least as many as images
         images:ImageSet|None=None, # Images to encode; `None` generates
         seed:int=0, # Seed of the noise
         batch:int=100, # Images per teacher call
     ):
+        if images is not None and n<len(images):
+            raise ValueError(f"{n} passes for {len(images):,} images: some would never be seen; raise passes, or take a subset of the images")
         self.teacher,self.images,self.calls = teacher,images,n
         self.trace = Trace.cat([self._pass(i,seed) for i in tqdm(torch.arange(n).split(batch), desc='teacher', mininterval=5, leave=False)])
 
@@ -161,9 +163,9 @@ class Distillation:
     def budget(self,
         steps:int # Optimiser steps taken
     ) -> dict: # What the run spent
-        "Optimiser steps, images seen and teacher calls (one call is one image through the teacher)"
+        "Optimiser steps, distinct images, images seen and teacher calls (one call is one image through the teacher)"
         calls = sum(len(p) for p in (self.generated,self.encoded) if p is not None)
-        return dict(steps=steps, images_seen=steps*self.batch if self.arm.needs_images else 0, teacher_calls=calls)
+        return dict(steps=steps, images=len(self.images) if self.arm.needs_images else 0, images_seen=steps*self.batch if self.arm.needs_images else 0, teacher_calls=calls)
 
 # %% ../nbs/09_distillation.ipynb #c1d21013
 def noise_images(

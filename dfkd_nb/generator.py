@@ -15,7 +15,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNe
 from safetensors import SafetensorError
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from .core import atomic, data_dir, frozen
-from .recolour import COLOURS, caption, public_batch
+from .recolour import COLOURS, caption
 
 # %% ../nbs/06_generator.ipynb #33d956a3
 def make_autoencoder(
@@ -137,6 +137,7 @@ PARTS = ('vae','unet','text_encoder','tokenizer','scheduler')
 def save_pipeline(
     folder:Path, # Target; replaced as a whole
     card:str='', # Model card (markdown)
+    logs:dict|None=None, # File name → data frame, kept beside the weights as CSV
     **parts # `vae`, `unet`, `text_encoder`, `tokenizer`, `scheduler`
 ) -> Path: # `folder`
     "Write a `StableDiffusionPipeline` folder with safetensors weights, all or nothing"
@@ -144,6 +145,7 @@ def save_pipeline(
     with atomic(folder) as tmp:
         pipe.save_pretrained(tmp, safe_serialization=True)
         (tmp/'README.md').write_text(card or '# Stable Diffusion pipeline\n')
+        for name,log in (logs or {}).items(): log.to_csv(tmp/name, index=False)
     return Path(folder)
 
 def check_pipeline(

@@ -10,7 +10,7 @@ import math
 import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
-from .dgm import DGM, Conditional, Trace, elbo, level_kls, normal, per_image, positive_std
+from .dgm import DGM, Conditional, Trace, level_kls, normal, per_image, positive_std
 
 # %% ../nbs/04_lvae.ipynb #76041c7c
 class ResBlock(nn.Module):

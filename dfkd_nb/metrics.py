@@ -60,11 +60,17 @@ class Reference:
     x:np.ndarray # float64 `(n, d)`
 
     @cached_property
-    def moments(self) -> tuple: return moments(self.x)
+    def moments(self) -> tuple: # Mean `(d,)` and covariance `(d, d)`
+        "Computed on first use"
+        return moments(self.x)
     @cached_property
-    def kernel_mean(self) -> float: return kernel_mean(self.x, self.x, distinct=True)
+    def kernel_mean(self) -> float: # Mean kernel value over pairs of different images
+        "Computed on first use"
+        return kernel_mean(self.x, self.x, distinct=True)
     @cached_property
-    def d2(self) -> np.ndarray: return sq_distances(self.x, self.x)
+    def d2(self) -> np.ndarray: # `(n, n)`
+        "Squared distances, computed on first use"
+        return sq_distances(self.x, self.x)
 
 def reference(
     real, # Features `(n, d)`

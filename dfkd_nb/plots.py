@@ -55,7 +55,7 @@ METRICS = {   # name, best ('↓' low, '↑' high, '½', or nothing), scale, for
     'elbo':('ELBO, nats','↑',1,',.0f'), 'bpd':('bits/dim','↓',1,'.3f'), 'parameters':('parameters','',1,',.0f'),
     'parameters_decoder':('of these decoder','',1,',.0f'), 'bytes':('file, MB','',1e-6,'.2f'), 'single_ms':('one image, ms','↓',1,'.2f'),
     'single_iqr_ms':('its IQR, ms','',1,'.2f'), 'batch_ms':('batch, ms','↓',1,'.1f'), 'batch_iqr_ms':('its IQR, ms','',1,'.1f'),
-    'steps':('optimiser steps','',1,',.0f'), 'images_seen':('images seen','',1,',.0f'), 'teacher_calls':('teacher calls','',1,',.0f'),
+    'steps':('optimiser steps','',1,',.0f'), 'images':('images','',1,',.0f'), 'images_seen':('images seen','',1,',.0f'), 'teacher_calls':('teacher calls','',1,',.0f'),
     'seconds':('seconds','',1,',.0f'), 'reconstruction':('reconstruction, SSE','',1,'.1f'), 'posterior_kl':('posterior KL, nats','',1,'.1f'),
     'batch_norm':('batch norm','',1,'.3g'), 'typicality':('typicality','',1,'.3g'), 'png_bytes':('PNG, bytes','',1,',.0f'), 'total':('total loss','',1,'.3g')}
 

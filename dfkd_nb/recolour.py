@@ -45,7 +45,7 @@ def jitter(
     a,s,flip = u[0]*math.radians(degrees),1+u[1]*scale,u[4].sign()
     theta = torch.stack([torch.stack([flip*s*a.cos(), -s*a.sin(), u[2]*2*shift], -1),
                          torch.stack([flip*s*a.sin(), s*a.cos(), u[3]*2*shift], -1)], 1)
-    return F.grid_sample(x, F.affine_grid(theta, x.shape, align_corners=False), align_corners=False).clamp(0,1)
+    return F.grid_sample(x, F.affine_grid(theta, x.shape, align_corners=False), mode='bicubic', align_corners=False).clamp(0,1)
 
 # %% ../nbs/02_recolour.ipynb #42737814
 def _noun(words): return words if words.endswith('trousers') else ('an ' if words[0] in 'aeiou' else 'a ')+words
@@ -65,6 +65,7 @@ def public_batch(
     n:int, # Batch size
     generator:torch.Generator, # Source of everything random
     any_colour:float=0., # Part of the batch in colours drawn from the whole RGB cube instead of the palette
+    still:float=.5, # Part of the batch that keeps its exact pixels, mirrored at most: resampling blurs
 ) -> tuple: # Images `(n, 3, h, w)` in `[0, 1]` and their captions
     "A batch of the generator's world. One caption in ten is empty (for classifier-free guidance), some are short"
     idx = torch.randint(len(images), (n,), generator=generator)
@@ -73,7 +74,10 @@ def public_batch(
     rgb = torch.tensor([PALETTE[c] for c in COLOURS])[pair]                       # (n, 2, 3)
     free = (torch.rand(n, generator=generator)<any_colour)[:,None,None]
     rgb = torch.where(free, torch.rand(n, 2, 3, generator=generator), rgb)
-    x = recolour(jitter(images.batch(idx)[:,:1], generator), rgb[:,0], rgb[:,1])
+    grey,u = images.batch(idx)[:,:1],torch.rand(2, n, generator=generator)
+    exact = torch.where((u[0]<.5)[:,None,None,None], grey, grey.flip(-1))
+    grey = torch.where((u[1]<still)[:,None,None,None], exact, jitter(grey, generator))
+    x = recolour(grey, rgb[:,0], rgb[:,1])
     captions = []
     for i,(u,(f,b)) in enumerate(zip(torch.rand(n, generator=generator).tolist(), pair.tolist())):
         name,f,b = images.classes[images.labels[idx[i]]],COLOURS[f],COLOURS[b]

@@ -21,11 +21,12 @@ WHAT = [k for k in KEYS if k not in ('value','lo','hi','interval')]   # what ide
 def budget_rows(
     who:dict, # The identity of the network: `experiment` … `seed`
     steps:int, # Optimiser steps
+    images:int, # Distinct training images
     images_seen:int, # Training images shown, with repetition
     teacher_calls:int, # Forward passes of the teacher, counted in images
-) -> list[dict]: # Three rows: metrics `steps`, `images_seen`, `teacher_calls`
+) -> list[dict]: # Four rows: metrics `steps`, `images`, `images_seen`, `teacher_calls`
     "Training budget as tidy rows"
-    counts = dict(steps=steps, images_seen=images_seen, teacher_calls=teacher_calls)
+    counts = dict(steps=steps, images=images, images_seen=images_seen, teacher_calls=teacher_calls)
     return [{**who, 'split':'', 'n':0, 'metric':k, 'value':float(v), 'lo':math.nan, 'hi':math.nan,
              'interval':'none', 'protocol':'count'} for k,v in counts.items()]
 

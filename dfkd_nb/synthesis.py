@@ -7,7 +7,7 @@ __all__ = ['resize', 'soft_clamp', 'embed', 'predict_noise', 'Sampled', 'denoise
            'load_synthetic', 'loss_traces']
 
 # %% ../nbs/08_synthesis.ipynb #e0e69251
-import json
+import json, shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
@@ -170,15 +170,19 @@ def _write_group(out, g, indices, sampled, prompts, recipe, classes):
             for row,(i,p) in enumerate(zip(indices,prompts))]
     with atomic(out/'groups'/f'{g:05d}.json') as tmp: tmp.write_text(json.dumps(rows))      # the commit mark, last
 
-def _claim(out, recipe, guidance, pipe, classes):
+def _claim(out, recipe, guidance, pipe, classes, replace):
     ensure_writable(out)
-    made = dict(recipe=recipe.__dict__, classes=list(classes), teacher=state_hash(guidance.teacher), unet=state_hash(pipe.unet))
+    made = dict(recipe=recipe.__dict__, classes=list(classes), teacher=state_hash(guidance.teacher), unet=state_hash(pipe.unet),
+                vae=state_hash(pipe.vae), text_encoder=state_hash(pipe.text_encoder), scheduler=dict(pipe.scheduler.config))
+    made = json.loads(json.dumps(made, default=str))
     path = out/'recipe.json'
     if path.is_file():
         if (old:=json.loads(path.read_text()))!=made:
             diff = [k for k in made if old.get(k)!=made[k]]
-            raise ValueError(f"{path} describes another run (different {', '.join(diff)}); choose an empty output folder")
-    else:
+            if not replace: raise ValueError(f"{path} describes another run (different {', '.join(diff)}); choose an empty output folder, or replace it")
+            for name in ('images','groups','strips'): shutil.rmtree(out/name, ignore_errors=True)
+            path.unlink()
+    if not path.is_file():
         with atomic(path) as tmp: tmp.write_text(json.dumps(made, indent=1))
 
 # %% ../nbs/08_synthesis.ipynb #d7ea85e1
@@ -189,10 +193,11 @@ def synthesise(
     recipe:Recipe, # What to make
     classes:tuple, # Class names for the prompts
     shard:tuple=(0,1), # `(k, n)`: make every n-th group, starting with the k-th
+    replace:bool=False, # Start over if `out` holds a set made in another way, instead of raising `ValueError`
 ) -> Path: # `out`; once all groups are there it holds `images/metadata.jsonl`
     "Make a synthetic dataset, or go on making it. `datasets.load_dataset('imagefolder', data_dir=out/'images')` reads it"
     out,guidance = Path(out),Guidance(teacher, recipe.weights, recipe.seed)
-    _claim(out, recipe, guidance, pipe, classes)
+    _claim(out, recipe, guidance, pipe, classes, replace)
     groups = [list(range(s, min(s+recipe.group,recipe.n))) for s in range(0,recipe.n,recipe.group)]
     mine = [g for g in range(len(groups)) if g%shard[1]==shard[0] and not (out/'groups'/f'{g:05d}.json').is_file()]
     for g in tqdm(mine, desc=out.name, unit='group', mininterval=5):

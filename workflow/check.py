@@ -3,8 +3,9 @@
     python workflow/check.py sync       modules, notebooks and README are in step (nothing is changed)
     python workflow/check.py notebooks  nbdev_test over the library notebooks, slow cells included
     python workflow/check.py readme     write README.md from nbs/index.ipynb
+    python workflow/check.py sums       write data/pretrained/README.md: sizes and checksums of the shipped weights
 """
-import posixpath, re, shutil, subprocess, sys, tempfile
+import hashlib, posixpath, re, shutil, subprocess, sys, tempfile
 from pathlib import Path
 import nbformat
 from nbconvert import MarkdownExporter
@@ -35,8 +36,23 @@ def readme_text():
 
 def readme(): Path('README.md').write_text(readme_text(), encoding='utf-8')
 
+WEIGHTS = Path('data/pretrained')
+def sums_text():
+    files = sorted(p for p in WEIGHTS.rglob('*.safetensors') if not any(o.startswith('.') for o in p.parts))
+    row = lambda p: f"| {p.relative_to(WEIGHTS).as_posix()} | {p.stat().st_size:,} | `{hashlib.sha256(p.read_bytes()).hexdigest()}` |"
+    return """# Shipped weights
+
+Made by `make pretrain` from `data/fashion-mnist` alone; model cards lie beside the weights. The teacher (`E03`) has seen only
+`private_train`, the generator (`E01`, `E02`) only `public_train`.
+
+| file | bytes | sha256 |
+|---|---|---|
+"""+'\n'.join(map(row, files))+'\n'
+
+def sums(): (WEIGHTS/'README.md').write_text(sums_text(), encoding='utf-8')
+
 def sync():
-    "Export and clean a copy of the project, and compare"
+    "Export and clean a copy of the project, and compare; the weights against their checksums"
     with tempfile.TemporaryDirectory() as d:
         for p in ['settings.ini', 'pyproject.toml']: shutil.copy(p, d)
         for p in ['nbs', 'dfkd_nb']: shutil.copytree(p, f'{d}/{p}', ignore=shutil.ignore_patterns('.*', '__pycache__'))
@@ -45,6 +61,8 @@ def sync():
         bad += [f'nbs/{k} is not clean' for k in different(contents('nbs','*.ipynb'), contents(f'{d}/nbs','*.ipynb'))]
     if not Path('README.md').is_file() or Path('README.md').read_text(encoding='utf-8')!=readme_text():
         bad.append('README.md is not what nbs/index.ipynb says')
+    if (WEIGHTS/'README.md').read_text(encoding='utf-8')!=sums_text():
+        bad.append(f'{WEIGHTS}/README.md does not list the weights beside it: restore them, or run `python workflow/check.py sums` if they are meant to change')
     if bad: sys.exit('\n'.join(bad)+'\nEdit the notebook, never what is made from it; `make prepare` brings all of them in step.')
     print('modules, notebooks and README are in step')
 
@@ -61,6 +79,6 @@ def notebooks():
     sys.exit(p.returncode)
 
 if __name__=='__main__':
-    todo = {f.__name__:f for f in (sync, notebooks, readme)}
+    todo = {f.__name__:f for f in (sync, notebooks, readme, sums)}
     if len(sys.argv)!=2 or sys.argv[1] not in todo: sys.exit(__doc__)
     todo[sys.argv[1]]()
