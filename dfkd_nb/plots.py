@@ -38,7 +38,7 @@ def student_name(
     width:int=0, # Width; 0 leaves it out
 ) -> str: # e.g. `B, guided images`
     "How a student is called in tables"
-    steps = {'A-slides':'A, slides’ budget'}.get(arm,arm)
+    steps = {'A-slides':'A, slides’ budget', 'B-double':'B, twice the steps'}.get(arm,arm)
     return ', '.join([steps, *([NAMES.get(source,source)] if source else []), *([f'width {int(width)}'] if width else [])])
 
 def use_style():
