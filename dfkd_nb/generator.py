@@ -45,14 +45,16 @@ def autoencoder_loss(
     x:torch.Tensor, # Images in `[0, 1]`
     generator:torch.Generator, # Source of the posterior noise
     kl_weight:float=1e-6, # Weight of the mean KL per latent number
+    colour_weight:float=0., # Weight of the error of colour alone: what is left of it without brightness
 ) -> tuple: # Loss, logs
-    "Squared error of pixels and of their gradients, plus a light KL"
+    "Squared error of pixels, of their gradients and, if asked, of colour alone, plus a light KL"
     x = x*2-1
     posterior = ae.encode(x).latent_dist
     y = ae.decode(posterior.sample(generator)).sample.float()
     kl = .5*(posterior.mean.float()**2 + posterior.var.float() - 1 - posterior.logvar.float()).mean()
     mse,edges = ((y-x)**2).mean(), ((image_gradients(y)-image_gradients(x))**2).mean()
-    return mse + edges + kl_weight*kl, dict(mse=mse, edges=edges, kl=kl)
+    colour = ((y-x)-(y-x).mean(1,keepdim=True)).pow(2).mean()
+    return mse + edges + colour_weight*colour + kl_weight*kl, dict(mse=mse, edges=edges, colour=colour, kl=kl)
 
 # %% ../nbs/06_generator.ipynb #a8c52b08
 def encode(
