@@ -64,7 +64,7 @@ def public_batch(
     images:ImageSet, # Grey images of the public half
     n:int, # Batch size
     generator:torch.Generator, # Source of everything random
-    any_colour:float=0., # Part of the batch in colours drawn from the whole RGB cube instead of the palette
+    any_colour:float=0., # Part of the batch in colours of any brightness and saturation instead of the palette's
     still:float=.5, # Part of the batch that keeps its exact pixels, mirrored at most: resampling blurs
 ) -> tuple: # Images `(n, 3, h, w)` in `[0, 1]` and their captions
     "A batch of the generator's world. One caption in ten is empty (for classifier-free guidance), some are short"
@@ -73,7 +73,8 @@ def public_batch(
     pair = pairs[torch.randint(len(pairs), (n,), generator=generator)]
     rgb = torch.tensor([PALETTE[c] for c in COLOURS])[pair]                       # (n, 2, 3)
     free = (torch.rand(n, generator=generator)<any_colour)[:,None,None]
-    rgb = torch.where(free, torch.rand(n, 2, 3, generator=generator), rgb)
+    light,pure = torch.rand(n, 2, 1, generator=generator),torch.rand(n, 1, 1, generator=generator)
+    rgb = torch.where(free, light+pure*(torch.rand(n, 2, 3, generator=generator)-light), rgb)
     grey,u = images.batch(idx)[:,:1],torch.rand(2, n, generator=generator)
     exact = torch.where((u[0]<.5)[:,None,None,None], grey, grey.flip(-1))
     grey = torch.where((u[1]<still)[:,None,None,None], exact, jitter(grey, generator))
