@@ -51,6 +51,7 @@ def autoencoder_loss(
     x = x*2-1
     posterior = ae.encode(x).latent_dist
     y = ae.decode(posterior.sample(generator)).sample.float()
+    y = torch.where((x<=-1)&(y<x) | (x>=1)&(y>x), x, y)                    # shown images are clamped: overshoot there is no error
     kl = .5*(posterior.mean.float()**2 + posterior.var.float() - 1 - posterior.logvar.float()).mean()
     mse,edges = ((y-x)**2).mean(), ((image_gradients(y)-image_gradients(x))**2).mean()
     colour = ((y-x)-(y-x).mean(1,keepdim=True)).pow(2).mean()
