@@ -43,20 +43,26 @@ def cosine_lr(
     return (step+1)/w if step<w else .5*(1+math.cos(math.pi*(step-w)/max(1,steps-w)))
 
 # %% ../nbs/05_training.ipynb #0ab5815f
-def _save(path, step, objective, opt, ema, log, config):
+def _save(path, step, objective, opt, ema, log, config, kept):
     with atomic(path) as tmp:
         torch.save(dict(step=step, config=config, nets=objective.nets.state_dict(), opt=opt.state_dict(), log=log,
-                        ema=ema.state_dict() if ema else None), tmp)
+                        ema=ema.state_dict() if ema else None, kept=kept), tmp)
 
 def _resume(path, objective, opt, ema, config):
-    if not (path and path.is_file()): return 0,[]
+    if not (path and path.is_file()): return 0,[],None
     try: state = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as e: raise ValueError(f"checkpoint {path} is damaged ({type(e).__name__}); delete it to start again") from e
-    if differ := [k for k,v in config.items() if state['config'].get(k)!=v]:
+    if differ := sorted(k for k in config.keys()|state['config'].keys() if state['config'].get(k)!=config.get(k)):
         raise ValueError(f"checkpoint {path} is of a run with other settings ({', '.join(differ)}); delete it or choose another folder")
     objective.nets.load_state_dict(state['nets']); opt.load_state_dict(state['opt'])
     if ema: ema.load_state_dict(state['ema'])
-    return state['step'],state['log']
+    return state['step'],state['log'],state.get('kept')
+
+def _optimiser(name, params, lr, weight_decay, momentum):
+    if name=='sgd': return torch.optim.SGD(params, lr=lr, momentum=momentum, weight_decay=weight_decay)
+    if name!='adam': raise ValueError(f"optimizer={name!r}: expected 'adam' or 'sgd'")
+    if momentum: raise ValueError(f"momentum={momentum} belongs to optimizer='sgd'; Adam has its own moments")
+    return torch.optim.Adam(params, lr=lr, weight_decay=weight_decay)
 
 def _probe(probe, objective):
     if probe is None: return {}
@@ -77,21 +83,27 @@ def fit(
     schedule:str='cosine', # `cosine`, or `constant` as in Chen et al.
     weight_decay:float=0., # Coupled L2, as in Chen et al.
     clip:float|None=None, # Largest gradient norm
+    optimizer:str='adam', # `adam`, or `sgd` as for the papers' classifiers
+    momentum:float=0., # Of `sgd`, in [0, 1)
     ema:float=0., # Decay of the averaged weights; 0 for none. When used, the networks end with the average
     precision:str='fp32', # `bf16` runs convolutions under autocast; Gaussian heads must opt out
     log_every:int=25, # Steps between rows of the log
     probe=None, # `probe(**nets)` → dict of scalars for each row of the log, called in evaluation mode without gradients
+    best:str='', # A scalar of the log, e.g. of `probe`: the networks end with the weights of the row where it was largest
     desc:str='fit', # Label of the progress bar
 ) -> pd.DataFrame: # Columns `step`, `loss` and whatever the objective logs
-    "Minimise an objective with Adam; raises `FloatingPointError` naming the step if the loss is not finite"
+    "Minimise an objective with Adam or SGD; raises `FloatingPointError` naming the step if the loss is not finite"
+    if best and ema: raise ValueError(f"best={best!r} keeps the weights that were probed, ema={ema} their average; choose one")
     accelerator = Accelerator()
     params = [p for p in objective.parameters() if p.requires_grad]
-    opt = torch.optim.Adam(params, lr=lr, weight_decay=weight_decay)
+    opt = _optimiser(optimizer, params, lr, weight_decay, momentum)
     model,opt = accelerator.prepare(objective, opt)
     avg = copy.deepcopy(objective.nets) if ema else None
     checkpoint = Path(checkpoint) if checkpoint else None
     config = dict(steps=steps, lr=lr, seed=seed, warmup=warmup, schedule=schedule, weight_decay=weight_decay, clip=clip, ema=ema, precision=precision)
-    start,log = _resume(checkpoint, objective, opt, avg, config)
+    if optimizer!='adam': config |= dict(optimizer=optimizer, momentum=momentum)      # keys of their own, so that older checkpoints keep their meaning
+    if best: config |= dict(best=best, log_every=log_every)
+    start,log,kept = _resume(checkpoint, objective, opt, avg, config)
     model.train()
     bar = tqdm(range(start,steps), initial=start, total=steps, desc=desc, mininterval=10, disable=not accelerator.is_main_process)
     for k in bar:
@@ -108,9 +120,14 @@ def fit(
                 for a,p in zip(avg.state_dict().values(), objective.nets.state_dict().values()):
                     a.lerp_(p, 1-ema) if a.is_floating_point() else a.copy_(p)
         if (k+1)%log_every==0 or k+1==steps:
-            log.append({'step':k+1, 'loss':loss.item(), **{n:float(v) for n,v in logs.items()}, **_probe(probe, objective)})
+            row = {'step':k+1, 'loss':loss.item(), **{n:float(v) for n,v in logs.items()}, **_probe(probe, objective)}
+            if best:
+                if best not in row: raise KeyError(f"best={best!r} is not in the log, which has {sorted(row)}; let probe return it")
+                if row[best]>max((r[best] for r in log), default=-math.inf): kept = copy.deepcopy(objective.nets.state_dict())
+            log.append(row)
             bar.set_postfix(loss=f"{log[-1]['loss']:.4g}", refresh=False)
         if checkpoint and accelerator.is_main_process and ((k+1)%save_every==0 or k+1==steps):
-            _save(checkpoint, k+1, objective, opt, avg, log, config)
+            _save(checkpoint, k+1, objective, opt, avg, log, config, kept)
     if ema: objective.nets.load_state_dict(avg.state_dict())
+    if kept: objective.nets.load_state_dict(kept)
     return pd.DataFrame(log)
