@@ -24,7 +24,7 @@ CHECK := $(IN) python workflow/check.py
 
 help:
 	@echo 'make study       run the embedded study (shipped data and weights) and render the reports'
-	@echo 'make study-full  the same with five seeds and both student widths: hours; resumes where it was stopped'
+	@echo 'make study-full  the same with five seeds and a second student width: hours; resumes where it was stopped'
 	@echo 'make lab         open the notebooks in JupyterLab'
 	@echo 'make pretrain    train the shipped teacher and generator again from scratch: hours'
 	@echo 'make test        everything below, then the tests of every library notebook'

@@ -98,18 +98,19 @@ def hub_images(
     except ImportError as e: raise ImportError("datasets is not installed; pip install 'dfkd_nb[study]'") from e
     spec,root = HUB[name],Path(root or data_dir()/name)
     if role not in spec.splits: raise KeyError(f"{name} has no role {role!r}; it has {sorted(spec.splits)}")
-    split = spec.splits[role]
+    if size is not None and size<1: raise ValueError(f"size={size}: expected at least 1 pixel")
+    split,where = spec.splits[role],(root if root.is_dir() else f'{spec.repo} at {spec.revision}')
     try:
         if (root/'dataset_dict.json').is_file(): ds = datasets.load_from_disk(str(root))[split]
         elif root.is_dir(): ds = datasets.load_dataset(str(root), split=split)
         else: ds = datasets.load_dataset(spec.repo, revision=spec.revision, split=split)
     except Exception as e:
-        raise FileNotFoundError(f"{name}/{split}: not readable at {root} nor from the hub ({spec.repo} at {spec.revision}): {e}; "
+        raise FileNotFoundError(f"{name}/{split} is not readable from {where}: {e}; "
                                 f"download it once and save it with `ds.save_to_disk('{root}')`") from e
     pictures = [k for k,f in ds.features.items() if isinstance(f, datasets.Image)]
     column = spec.image if spec.image in pictures or len(pictures)!=1 else pictures[0]
     for col in filter(None, (column, spec.label)):
-        if col not in ds.column_names: raise KeyError(f"{root or spec.repo}: no column {col!r}; it has {ds.column_names}")
+        if col not in ds.column_names: raise KeyError(f"{where}: no column {col!r}; it has {ds.column_names}")
     x = torch.stack([_to_tensor(im, size or spec.size) for im in ds[column]])
     feature = ds.features.get(spec.label)
     return ImageSet(x, torch.tensor(ds[spec.label]) if spec.label else torch.full((len(x),),-1),

@@ -145,6 +145,7 @@ def save_pipeline(
 ) -> Path: # `folder`
     "Write a `StableDiffusionPipeline` folder with safetensors weights, all or nothing"
     pipe = StableDiffusionPipeline(**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+    for p in (pipe.vae,pipe.unet): p.register_to_config(_name_or_path='')     # where it was loaded from is nobody's business
     with atomic(folder) as tmp:
         pipe.save_pretrained(tmp, safe_serialization=True)
         (tmp/'README.md').write_text(card or '# Stable Diffusion pipeline\n')

@@ -75,9 +75,9 @@ def public_batch(
     free = (torch.rand(n, generator=generator)<any_colour)[:,None,None]
     light,pure = torch.rand(n, 2, 1, generator=generator),torch.rand(n, 1, 1, generator=generator)
     rgb = torch.where(free, light+pure*(torch.rand(n, 2, 3, generator=generator)-light), rgb)
-    grey,u = images.batch(idx)[:,:1],torch.rand(2, n, generator=generator)
-    exact = torch.where((u[0]<.5)[:,None,None,None], grey, grey.flip(-1))
-    grey = torch.where((u[1]<still)[:,None,None,None], exact, jitter(grey, generator))
+    grey,chance = images.batch(idx)[:,:1],torch.rand(2, n, generator=generator)[...,None,None,None]
+    exact = torch.where(chance[0]<.5, grey, grey.flip(-1))
+    grey = torch.where(chance[1]<still, exact, jitter(grey, generator))
     x = recolour(grey, rgb[:,0], rgb[:,1])
     captions = []
     for i,(u,(f,b)) in enumerate(zip(torch.rand(n, generator=generator).tolist(), pair.tolist())):

@@ -173,14 +173,15 @@ def _write_group(out, g, indices, sampled, prompts, recipe, classes):
 def _claim(out, recipe, guidance, pipe, classes, replace):
     ensure_writable(out)
     made = dict(recipe=recipe.__dict__, classes=list(classes), teacher=state_hash(guidance.teacher), unet=state_hash(pipe.unet),
-                vae=state_hash(pipe.vae), text_encoder=state_hash(pipe.text_encoder), scheduler=dict(pipe.scheduler.config))
+                vae=state_hash(pipe.vae), text_encoder=state_hash(pipe.text_encoder), scheduler={k:v for k,v in sorted(pipe.scheduler.config.items()) if k[0]!='_'})
     made = json.loads(json.dumps(made, default=str))
     path = out/'recipe.json'
     if path.is_file():
         if (old:=json.loads(path.read_text()))!=made:
             diff = [k for k in made if old.get(k)!=made[k]]
             if not replace: raise ValueError(f"{path} describes another run (different {', '.join(diff)}); choose an empty output folder, or replace it")
-            for name in ('images','groups','strips'): shutil.rmtree(out/name, ignore_errors=True)
+            for name in ('groups','images','strips'):                 # the commit marks first
+                if (out/name).exists(): shutil.rmtree(out/name)
             path.unlink()
     if not path.is_file():
         with atomic(path) as tmp: tmp.write_text(json.dumps(made, indent=1))
@@ -196,6 +197,8 @@ def synthesise(
     replace:bool=False, # Start over if `out` holds a set made in another way, instead of raising `ValueError`
 ) -> Path: # `out`; once all groups are there it holds `images/metadata.jsonl`
     "Make a synthetic dataset, or go on making it. `datasets.load_dataset('imagefolder', data_dir=out/'images')` reads it"
+    if not 0<=shard[0]<shard[1]: raise ValueError(f"shard={shard}: expected (k, n) with 0 ≤ k < n")
+    if replace and shard[1]>1: raise ValueError("replace with several shards would delete what another has made; remove the folder first")
     out,guidance = Path(out),Guidance(teacher, recipe.weights, recipe.seed)
     _claim(out, recipe, guidance, pipe, classes, replace)
     groups = [list(range(s, min(s+recipe.group,recipe.n))) for s in range(0,recipe.n,recipe.group)]

@@ -90,6 +90,7 @@ def fit(
     log_every:int=25, # Steps between rows of the log
     probe=None, # `probe(**nets)` → dict of scalars for each row of the log, called in evaluation mode without gradients
     best:str='', # A scalar of the log, e.g. of `probe`: the networks end with the weights of the row where it was largest
+    about:dict|None=None, # Whatever else the run depends on (plain values); a checkpoint made with other values is refused
     desc:str='fit', # Label of the progress bar
 ) -> pd.DataFrame: # Columns `step`, `loss` and whatever the objective logs
     "Minimise an objective with Adam or SGD; raises `FloatingPointError` naming the step if the loss is not finite"
@@ -103,6 +104,7 @@ def fit(
     config = dict(steps=steps, lr=lr, seed=seed, warmup=warmup, schedule=schedule, weight_decay=weight_decay, clip=clip, ema=ema, precision=precision)
     if optimizer!='adam': config |= dict(optimizer=optimizer, momentum=momentum)      # keys of their own, so that older checkpoints keep their meaning
     if best: config |= dict(best=best, log_every=log_every)
+    config |= about or {}
     start,log,kept = _resume(checkpoint, objective, opt, avg, config)
     model.train()
     bar = tqdm(range(start,steps), initial=start, total=steps, desc=desc, mininterval=10, disable=not accelerator.is_main_process)

@@ -5,7 +5,7 @@
     python workflow/check.py readme     write README.md from nbs/index.ipynb
     python workflow/check.py sums       write data/pretrained/README.md: sizes and checksums of the shipped weights
 """
-import hashlib, posixpath, re, shutil, subprocess, sys, tempfile
+import hashlib, os, posixpath, re, shutil, subprocess, sys, tempfile
 from pathlib import Path
 import nbformat
 from nbconvert import MarkdownExporter
@@ -36,13 +36,13 @@ def readme_text():
 
 def readme(): Path('README.md').write_text(readme_text(), encoding='utf-8')
 
-WEIGHTS = Path('data/pretrained')
+WEIGHTS = Path(os.environ.get('DFKD_DATA','data'))/'pretrained'
 def sums_text():
-    files = sorted(p for p in WEIGHTS.rglob('*.safetensors') if not any(o.startswith('.') for o in p.parts))
+    files = sorted(p for p in WEIGHTS.rglob('*') if p.suffix in ('.safetensors','.json') and not any(o.startswith('.') for o in p.parts))
     row = lambda p: f"| {p.relative_to(WEIGHTS).as_posix()} | {p.stat().st_size:,} | `{hashlib.sha256(p.read_bytes()).hexdigest()}` |"
     return """# Shipped weights
 
-Made by `make pretrain` from `data/fashion-mnist` alone; model cards lie beside the weights. The teacher (`E03`) has seen only
+Made from `data/fashion-mnist` alone; the model cards beside the weights tell how, and `make pretrain` makes comparable ones. The teacher (`E03`) has seen only
 `private_train`, the generator (`E01`, `E02`) only `public_train`.
 
 | file | bytes | sha256 |
@@ -61,9 +61,9 @@ def sync():
         bad += [f'nbs/{k} is not clean' for k in different(contents('nbs','*.ipynb'), contents(f'{d}/nbs','*.ipynb'))]
     if not Path('README.md').is_file() or Path('README.md').read_text(encoding='utf-8')!=readme_text():
         bad.append('README.md is not what nbs/index.ipynb says')
-    if (WEIGHTS/'README.md').read_text(encoding='utf-8')!=sums_text():
+    if not (WEIGHTS/'README.md').is_file() or (WEIGHTS/'README.md').read_text(encoding='utf-8')!=sums_text():
         bad.append(f'{WEIGHTS}/README.md does not list the weights beside it: restore them, or run `python workflow/check.py sums` if they are meant to change')
-    if bad: sys.exit('\n'.join(bad)+'\nEdit the notebook, never what is made from it; `make prepare` brings all of them in step.')
+    if bad: sys.exit('\n'.join(bad)+'\nEdit the notebook, never what is made from it; `make prepare` brings modules, notebooks and README in step.')
     print('modules, notebooks and README are in step')
 
 def notebooks():
