@@ -30,9 +30,10 @@ def data_dir() -> Path: # `$DFKD_DATA`, or `data/` of the checkout
 # %% ../nbs/00_core.ipynb #153c0c5e
 def stream(
     seed:int, # Run seed, ≥ 0
-    *ids:int, # What the noise is for: image index, step, … (each ≥ 0)
+    *ids:int, # What the noise is for: image index, step, … (each from 0 to 2³²−1)
 ) -> torch.Generator: # CPU generator that depends on `(seed, *ids)` only
     "A random stream of its own for every `(seed, *ids)`"
+    if any(not 0<=i<2**32 for i in ids): raise ValueError(f"ids {ids}: expected whole numbers from 0 to 2³²−1")
     state = np.random.SeedSequence(seed, spawn_key=ids).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(state[0])<<31 ^ int(state[1]))
 
@@ -43,7 +44,7 @@ def stacked_noise(
     purpose:int=0, # Separates several uses of noise for the same image
 ) -> torch.Tensor: # Standard normal, `(n, *shape)`, float32
     "Noise whose row for image `i` depends on `(seed, i)` only"
-    return torch.stack([torch.randn(shape, generator=stream(seed, purpose, int(i))) for i in indices])
+    return torch.stack([torch.randn(shape, generator=stream(seed, purpose, int(i), 0)) for i in indices])   # three ids: a training's steps have two
 
 # %% ../nbs/00_core.ipynb #ae92ad43
 def check_images(

@@ -115,7 +115,7 @@ def make_unet(
 def make_scheduler() -> DDIMScheduler: # Deterministic DDIM
     "Stable Diffusion's noise schedule with a stronger end, and sampling from that end (after Lin et al. 2024)"
     return DDIMScheduler(beta_start=.00085, beta_end=.02, beta_schedule='scaled_linear', clip_sample=False,
-                         set_alpha_to_one=False, timestep_spacing='trailing')
+                         set_alpha_to_one=False, timestep_spacing='trailing', steps_offset=1)
 
 def denoising_loss(
     unet:UNet2DConditionModel, # Noise predictor
