@@ -67,7 +67,7 @@ def describe(
     "A value with its interval, as text"
     if metric not in METRICS: raise KeyError(f"unknown metric {metric!r}; expected one of {list(METRICS)}")
     _,_,scale,f = METRICS[metric]
-    write = lambda v: f'{v*scale:{f}}'.replace('-','−')
+    write = lambda v: f'{v*scale:z{f}}'.replace('-','−')           # z: nothing is written as −0.00
     if math.isnan(row['lo']) or row['lo']==row['hi']: return write(row['value'])     # a count that is the same for every seed has no spread
     interval = f"[{write(row['lo'])}, {write(row['hi'])}]"
     return f"{write(row['value'])} <small>{interval}</small>" if html else f"{write(row['value'])} {interval}"

@@ -94,6 +94,7 @@ def fit(
     desc:str='fit', # Label of the progress bar
 ) -> pd.DataFrame: # Columns `step`, `loss` and whatever the objective logs
     "Minimise an objective with Adam or SGD; raises `FloatingPointError` naming the step if the loss is not finite"
+    if steps<1: raise ValueError(f"{desc}: steps={steps}, expected at least one")
     if best and ema: raise ValueError(f"best={best!r} keeps the weights that were probed, ema={ema} their average; choose one")
     accelerator = Accelerator()
     params = [p for p in objective.parameters() if p.requires_grad]
