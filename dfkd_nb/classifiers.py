@@ -140,7 +140,7 @@ class Classifier(nn.Module, PyTorchModelHubMixin):
         std=.5, # Pixel deviation, likewise
     ):
         super().__init__()
-        self.arch,self.classes,self.shape = arch,classes,tuple(shape)
+        self.arch,self.classes,self.shape,self.size = arch,classes,tuple(shape),shape[1]
         steps,hidden,self.maps = build_steps(arch, classes, self.shape)
         self.preactivations = (*hidden,'logits')                     # input side first
         self.steps = nn.Sequential(OrderedDict(input=Normalise(mean,std), **steps))

@@ -62,12 +62,20 @@ class Distiller(Supervised):
     ) -> tuple: # Nats per image, logs
         "Mean over images of the mixed loss"
         idx,x = self._draw(generator, next(net.parameters()).device)
-        z,total,logs = net(x),0.,{}
+        return self.mix(net(x), idx, self._answers(idx,x) if self.alpha else None)
+
+    def mix(self,
+        z:torch.Tensor, # Student's logits, `(b, classes)`
+        idx:torch.Tensor, # Which training images they are of, `(b,)`
+        answers:torch.Tensor|None, # Teacher's logits of them, if `alpha` > 0
+    ) -> tuple: # Nats per image, logs
+        "Soft term and labels' term of some logits"
+        total,logs = 0.,{}
         if self.alpha:
-            soft = soft_kl(z, self._answers(idx,x), self.T).mean()
+            soft = soft_kl(z, answers, self.T).mean()
             logs['soft'] = soft; total = total + self.alpha*soft
         if self.alpha<1:
-            hard = F.cross_entropy(z, check_labels(self.train.subset(idx),net.classes).labels.to(x.device))
+            hard = F.cross_entropy(z, check_labels(self.train.subset(idx),z.shape[1]).labels.to(z.device))
             logs['hard'] = hard; total = total + (1-self.alpha)*hard
         return total,logs
 

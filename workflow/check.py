@@ -42,7 +42,7 @@ def sums_text():
     row = lambda p: f"| {p.relative_to(WEIGHTS).as_posix()} | {p.stat().st_size:,} | `{hashlib.sha256(p.read_bytes()).hexdigest()}` |"
     return """# Shipped weights
 
-Made from `data/fashion-mnist` alone; the model cards beside the weights tell how, and `make pretrain` makes comparable ones. The teacher (`E03`) has seen only
+Made from `data/fashion-mnist` alone; the model cards beside the weights tell how, and `make pretrain` makes comparable ones. The teachers (`E03`, `E07`) have seen only
 `private_train`, the generator (`E01`, `E02`) only `public_train`.
 
 | file | bytes | sha256 |
