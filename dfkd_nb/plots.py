@@ -67,7 +67,7 @@ METRICS = {   # name, best ('↓' low, '↑' high, '½', or nothing), scale, for
     'seconds':('seconds','',1,',.0f'), 'reconstruction':('reconstruction, SSE','',1,'.1f'), 'posterior_kl':('posterior KL, nats','',1,'.1f'),
     'batch_norm':('batch norm','',1,'.3g'), 'typicality':('typicality','',1,'.3g'), 'png_bytes':('PNG, bytes','',1,',.0f'), 'total':('total loss','',1,'.3g'),
     'accuracy':('accuracy, %','↑',100,'.1f'), 'agreement':('agreement, %','↑',100,'.1f'), 'recognised':('recognised, %','',100,'.1f'), 'confidence':('confidence','',1,'.2f'),
-    'batch_norm_l2':('batch norm, L2','',1,'.3g'), 'classification':('class, nats','',1,'.3g'), 'adversarial':('adversarial, nats','',1,'.3g'), 'record_bytes':('record, bytes','',1,',.0f'),
+    'batch_norm_l2':('batch norm, L2','',1,',.0f'), 'classification':('class, nats','',1,'.3g'), 'adversarial':('adversarial, nats','',1,'.3g'), 'record_bytes':('record, bytes','',1,',.0f'),
     'synthesis_steps':('optimiser steps','',1,',.0f'), 'synthesis_teacher_calls':('teacher calls','',1,',.0f'), 'synthesis_seconds':('seconds','',1,',.0f'),
     'all_teacher_calls':('teacher calls','',1,',.0f'), 'all_seconds':('seconds','',1,',.0f')}
 
@@ -258,7 +258,7 @@ def loss_curves(
     for ax,term in zip(axes.flat,terms):
         for source,g in traces[traces.term==term].groupby('source',sort=False):
             g = g.sort_values('t', ascending=False)
-            ax.plot(g.t, g.value, color=colour(source), label=NAMES.get(source,source), lw=1.8)
+            ax.plot(g.t, g.value, color=colour(source), label=NAMES.get(source) or METHODS.get(source,[source])[0], lw=1.8)
             ax.fill_between(g.t, g.lo, g.hi, color=colour(source), alpha=.2, lw=0)
         v = traces[traces.term==term].value
         if v.min()>0 and v.max()/v.min()>10**1.5: ax.set_yscale('log')
