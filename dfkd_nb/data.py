@@ -79,6 +79,8 @@ class HubDataset:
 
 HUB = {'cifar10': HubDataset('uoft-cs/cifar10', '0b2714987fa478483af9968de7c934580d0bb9a2',
                              {'private_train':'train','private_test':'test'}, image='img'),
+       'cifar100': HubDataset('uoft-cs/cifar100', 'aadb3af77e9048adbea6b47c21a81e47dd092ae5',
+                              {'private_train':'train','private_test':'test'}, image='img', label='fine_label'),
        'celebahq': HubDataset('korexyz/celeba-hq-256x256', '42078a1fb27b6079eaab8cf453efd3d79a8b7bda',
                               {'private_train':'train','private_test':'validation'}, size=64)}
 
@@ -88,7 +90,7 @@ def _to_tensor(im, size):
     return torch.from_numpy(np.array(im)).permute(2,0,1)
 
 def hub_images(
-    name:str, # Key of `HUB`: `cifar10`, `celebahq`
+    name:str, # Key of `HUB`: `cifar10`, `cifar100`, `celebahq`
     role:str, # `private_train` or `private_test`
     root:Path|None=None, # Local folder to look in first; `data/<name>` by default
     size:int|None=None, # Pixels; the dataset's own by default
