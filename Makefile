@@ -15,16 +15,19 @@ BIN   := $(VENV)/bin
 READY := $(VENV)/.dfkd_nb-installed
 # rules find the environment's commands first
 IN    := PATH="$(abspath $(BIN)):$$PATH"
-SNAKE := $(IN) snakemake -s workflow/Snakefile -c $(CORES) --rerun-incomplete --rerun-triggers mtime params --quiet rules --configfile
+# one run at a time: our lock goes with the process, snakemake's own would outlive a kill
+SNAKE := $(IN) flock -n -E 75 $(READY) snakemake --nolock -s workflow/Snakefile -c $(CORES) --rerun-incomplete --rerun-triggers mtime params --quiet rules --configfile
+BUSY  := || { code=$$?; [ $$code != 75 ] || echo 'error: another run is at work in this checkout; wait for it, or stop it' >&2; exit $$code; }
 CHECK := $(IN) python workflow/check.py
 
 .DEFAULT_GOAL := help
-.PHONY: help env study study-full test smoke check pretrain lab prepare readme clean distclean
+.PHONY: help env study study-full study-classifiers test smoke check pretrain lab prepare readme clean distclean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make study       run the embedded study (shipped data and weights) and render the reports'
 	@echo 'make study-full  the same with five seeds and a second student width: hours; resumes where it was stopped'
+	@echo 'make study-classifiers  Hinton, Lopes, DeepInversion, DAFL and DiffDFKD on equal terms, three seeds: hours'
 	@echo 'make lab         open the notebooks in JupyterLab'
 	@echo 'make pretrain    train the shipped teacher and generator again from scratch: hours'
 	@echo 'make test        everything below, then the tests of every library notebook'
@@ -46,15 +49,19 @@ $(READY): settings.ini setup.py
 	@touch $@
 
 study: $(READY)
-	@$(SNAKE) workflow/config/embedded.yaml
+	@$(SNAKE) workflow/config/embedded.yaml $(BUSY)
 	@printf '\nThe reports; begin with comparison.html:\n'; printf '  %s\n' "$(CURDIR)"/reports/embedded/*.html
 
 study-full: $(READY)
-	@$(SNAKE) workflow/config/embedded-full.yaml
+	@$(SNAKE) workflow/config/embedded-full.yaml $(BUSY)
 	@printf '\nThe reports; begin with comparison.html:\n'; printf '  %s\n' "$(CURDIR)"/reports/embedded-full/*.html
 
+study-classifiers: $(READY)
+	@$(SNAKE) workflow/config/classifiers.yaml $(BUSY)
+	@printf '\nThe report:\n  %s\n' "$(CURDIR)/reports/classifiers/classifiers.html"
+
 smoke: $(READY)
-	@$(SNAKE) workflow/config/smoke.yaml
+	@$(SNAKE) workflow/config/smoke.yaml $(BUSY)
 
 check: $(READY)
 	@$(CHECK) sync
@@ -62,12 +69,12 @@ check: $(READY)
 # one recipe, so that the order holds under `make -j` and the count of tests is the last line
 test: $(READY)
 	@$(CHECK) sync
-	@$(SNAKE) workflow/config/smoke.yaml
+	@$(SNAKE) workflow/config/smoke.yaml $(BUSY)
 	@for s in cifar10 celebahq classifiers cifar10-classifiers cifar100-classifiers; do $(SNAKE) workflow/config/$$s.yaml --dry-run --quiet; done
 	@OMP_NUM_THREADS=1 $(CHECK) notebooks
 
 pretrain: $(READY)
-	@$(SNAKE) workflow/config/embedded.yaml -- pretrain
+	@$(SNAKE) workflow/config/embedded.yaml -- pretrain $(BUSY)
 
 lab: $(READY)
 	@$(IN) jupyter lab nbs

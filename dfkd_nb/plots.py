@@ -351,13 +351,19 @@ def still_falling(
     return float(np.mean([one(o) for _,o in g.groupby('seed')]))
 
 # %% ../nbs/15_plots.ipynb #94db8f1c
-COMMANDS = {'smoke':'make smoke', 'embedded':'make study', 'embedded-full':'make study-full'}
+COMMANDS = {'smoke':'make smoke', 'embedded':'make study', 'embedded-full':'make study-full', 'classifiers':'make study-classifiers'}
+
+def _place(study, root):
+    "Results folder of a study that exists or is configured"
+    home = Path(root or repo_root()); known = sorted({p.stem for p in (home/'workflow'/'config').glob('*.yaml')}|{p.name for p in (home/'reports').glob('*') if p.is_dir()})
+    if not root and study not in known: raise ValueError(f"unknown study {study!r}; there are {known}. A new one needs workflow/config/{study}.yaml")
+    return home/'reports'/study/'results'
 
 def how_to_make(
     study:str # Name of the study
 ) -> str: # Shell command
     "The command that makes a study's results"
-    return COMMANDS.get(study, f'snakemake -s workflow/Snakefile -c 2 --configfile workflow/config/{study}.yaml')
+    return COMMANDS.get(study, f'.venv/bin/snakemake -s workflow/Snakefile -c 2 --configfile workflow/config/{study}.yaml')
 
 def _side_tables(folder, name):
     "Every `name` below the run folders, with the run's place as columns"
@@ -369,7 +375,7 @@ def read_study(
     root:str='', # Folder that holds `reports/<study>`; empty is the checkout
 ) -> SimpleNamespace: # Tables `evaluate`, `distil`, `synthesise` (each summarised over seeds), `tests`, `curves`, `traces`; `configs` (run folder → run.json); folders `results`, `figures`; `seeds`; `dataset`
     "All that the reports draw; absent results are empty tables"
-    results = Path(root or repo_root())/'reports'/study/'results'
+    results = _place(study, root)
     def table(name):
         try: return load_results(results/name)
         except FileNotFoundError: return pd.DataFrame(columns=[*KEYS,'width','run'])
@@ -390,7 +396,7 @@ def read_classifiers(
     root:str='', # Folder that holds `reports/<study>`; empty is the checkout
 ) -> SimpleNamespace: # Tables `rows` (by `model`, `method`, `size`) and `sets` (by `method`), summarised over seeds; `raw` (accuracies, one row per seed); `traces`; `configs`; `results`; `seeds`; `dataset`
     "What the classifier study saved; the cost of a student contains its share of making the images"
-    results = Path(root or repo_root())/'reports'/study/'results'
+    results = _place(study, root)
     def table(name):
         try: return load_results(results/name)
         except FileNotFoundError: return pd.DataFrame(columns=[*KEYS,'size','run'])
