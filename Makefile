@@ -70,7 +70,7 @@ check: $(READY)
 test: $(READY)
 	@$(CHECK) sync
 	@$(SNAKE) workflow/config/smoke.yaml $(BUSY)
-	@for s in cifar10 celebahq classifiers cifar10-classifiers cifar100-classifiers; do $(SNAKE) workflow/config/$$s.yaml --dry-run --quiet all; done
+	@for s in cifar10 celebahq classifiers cifar10-classifiers cifar100-classifiers; do $(SNAKE) workflow/config/$$s.yaml --dry-run --quiet all || exit 1; done
 	@OMP_NUM_THREADS=1 $(CHECK) notebooks
 
 pretrain: $(READY)

@@ -261,9 +261,12 @@ class Reconstruction:
             if not 0<getattr(self,k)<=1: raise ValueError(f"{k}={getattr(self,k)}: expected a share in (0, 1]")
         if not (0<self.mean<1 and self.std>=0): raise ValueError(f"mean={self.mean}, std={self.std}: initial pixels need a mean within (0, 1) and a deviation ≥ 0")
 
-    def budget(self) -> dict: # What the images cost
+    def budget(self,
+        classes:int=10 # Recorded classes
+    ) -> dict: # What the images cost
         "Images, and optimiser steps and teacher calls of making them (one call is one image through the teacher, and back)"
-        return dict(images=self.n, synthesis_steps=self.steps, synthesis_teacher_calls=self.n*self.steps)
+        batches = sum(-(-int(c)//self.batch) for c in (torch.arange(self.n)*classes//self.n).bincount())
+        return dict(images=self.n, synthesis_steps=self.steps*batches, synthesis_teacher_calls=self.n*self.steps)
 
 def _loss(how, record, label, idx, seed, like):
     "The objective of one batch as a function of the activations; targets are drawn here, once"

@@ -278,10 +278,11 @@ class Supervised:
 
     def validate(self,
         net:Classifier # In evaluation mode
-    ) -> dict: # `validation`, in `[0, 1]`
-        "Accuracy on the part held out, for `fit(…, probe=…, best='validation')`"
+    ) -> dict: # `validation`, negative cross-entropy in nats, and `held_out_accuracy`, in `[0, 1]`
+        "How well the part held out is predicted, for `fit(…, probe=…, best='validation')`; a likelihood, since few images make accuracies tie"
         if not len(self.held): raise ValueError("no image is held out to choose a checkpoint by; give validation a share such as 0.1")
-        return dict(validation=accuracy(net,self.held)['value'])
+        z,y = logits(net,self.held),check_labels(self.held,net.classes).labels
+        return dict(validation=-float(F.cross_entropy(z,y)), held_out_accuracy=float((z.argmax(1)==y).double().mean()))
 
     def budget(self,
         steps:int # Optimiser steps taken

@@ -51,14 +51,15 @@ class Adversary:
         if g<first: return None
         with torch.random.fork_rng():
             torch.manual_seed(self.settings['seed'])
-            net = Classifier(self.arch, self.teacher.classes, self.teacher.shape)
+            norm = self.teacher.steps.input
+            net = Classifier(self.arch, self.teacher.classes, self.teacher.shape, norm.mean.flatten().tolist(), norm.std.flatten().tolist())
         kept = max((k for k in range(first,g+1) if at(k).is_file()), default=first-1)
         if kept>=first: net.load_state_dict(load_file(at(kept)))
-        net.to(next(self.teacher.parameters()).device)
+        device = next(self.teacher.parameters()).device
         for k in range(kept+1,g+1):
             self._learn(net, load_groups(out,k), k)
-            with atomic(at(k)) as tmp: save_file(net.cpu().state_dict(), tmp)
-        return frozen(net)
+            with atomic(at(k)) as tmp: save_file({n:v.cpu().contiguous() for n,v in net.state_dict().items()}, tmp)
+        return frozen(net.to(device))
 
     def budget(self,
         groups:int, # Groups of the finished set
@@ -114,9 +115,16 @@ class SpatialDistiller(Distiller):
         "T² KL and labels as in `Distiller`, and η·mSARC (after Qi et al. 2025; Yu et al. 2023)"
         idx,x = self._draw(generator, next(net.parameters()).device)
         if self.targets is not None: v,want = self.targets[idx].to(x.device),self.regions[idx].to(x.device)
-        else: v,want = (t.detach() for t in activation_maps(self.teacher, x))
+        else: v,want = (t.detach().to(x.device) for t in activation_maps(self.teacher, x.to(next(self.teacher.parameters()).device)))
         z,got = activation_maps(net, x, v.argmax(1), want.shape[-1])
         if got.shape!=want.shape: raise ValueError(f"the teacher has maps at {want.shape[1]} stages, {net.arch} at {got.shape[1]}; choose a student of as many stages")
         total,logs = self.mix(z, idx, v)
         apart = (got-want).square().mean((2,3)).sum(1).mean()
         return total+self.msarc*apart, logs|dict(msarc=apart)
+
+    def budget(self,
+        steps:int # Optimiser steps taken
+    ) -> dict: # What the run spent
+        "As in `Distiller`, and one more call per training image where its maps are kept"
+        spent = super().budget(steps)
+        return spent | dict(teacher_calls=spent['teacher_calls']+(len(self.train) if self.targets is not None else 0))

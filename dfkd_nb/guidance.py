@@ -168,9 +168,14 @@ class Guidance:
         self.terms = {k:TERMS.get(k) or Typicality.of(teacher,seed=seed) for k in weights}
 
     @property
+    def selective(self) -> bool: # Whether the only term that pulls leaves some images alone
+        "Zero gradients are to be expected"
+        return {k for k,w in self.weights.items() if w>0}=={'adversarial'}
+
+    @property
     def waiting(self) -> bool: # Whether the only term that would pull waits for a student
         "Nothing to follow yet"
-        return self.student is None and {k for k,w in self.weights.items() if w>0}=={'adversarial'}
+        return self.student is None and self.selective
 
     def __call__(self,
         images:torch.Tensor, # `[0, 1]`, `(b, c, h, w)`, float32

@@ -7,13 +7,14 @@ __all__ = ['total_variation', 'jitter', 'Inversion', 'invert', 'PixelGenerator',
            'entropy_loss', 'train_generator', 'draw']
 
 # %% ../nbs/21_pixel_inversion.ipynb #688071ba
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 from pathlib import Path
 import pandas as pd, torch, torch.nn.functional as F
 from torch import nn
 from tqdm.auto import tqdm
 from .classifiers import Classifier, logits
-from .core import frozen, stacked_noise, stream, to_uint8
+from .core import frozen, stacked_noise, state_hash, stream, to_uint8
 from .data import ImageSet
 from .guidance import Guidance
 from .training import Objective, fit
@@ -56,7 +57,7 @@ class Inversion:
 
     def budget(self) -> dict: # What the images cost
         "Images, and optimiser steps and teacher calls of making them (one call is one image through the teacher, and back)"
-        return dict(images=self.n, synthesis_steps=self.steps, synthesis_teacher_calls=self.n*self.steps)
+        return dict(images=self.n, synthesis_steps=self.steps*math.ceil(self.n/self.batch), synthesis_teacher_calls=self.n*self.steps)
 
 def invert(
     teacher:Classifier, # Frozen
@@ -150,16 +151,18 @@ def train_generator(
     "A generator of images that please the teacher (after Chen et al. 2019)"
     if teacher.training: raise ValueError("the teacher is in training mode; freeze it first with core.frozen(teacher)")
     guide = Guidance(teacher, {'batch_norm_l2':1.}) if how.batch_norm_l2 else None
+    device = next(teacher.parameters()).device
     hidden = [k for k,_ in teacher.steps.named_children()][-2]                # what the last linear layer reads
     with torch.random.fork_rng(): torch.manual_seed(seed); net = PixelGenerator(teacher.shape, how.latent, how.width)
     def loss(generator, progress, net):
-        x = net(torch.randn(how.batch, how.latent, generator=generator).to(next(net.parameters())))
+        x = net(torch.randn(how.batch, how.latent, generator=generator).to(next(net.parameters()))).to(device)
         seen = teacher.visit(x, [hidden])
         terms = dict(one_hot=one_hot_loss(seen['logits']), activation=-seen[hidden].abs().mean(), entropy=entropy_loss(seen['logits']))
         if guide: terms['batch_norm_l2'] = guide(x)['total'][0]
         return sum(getattr(how,k)*v for k,v in terms.items()), terms
-    log = fit(Objective(loss, net=net), how.steps, how.lr, seed=seed, checkpoint=checkpoint, log_every=max(1,how.steps//20), save_every=max(1,how.steps//4), schedule='constant', desc='dafl')
-    return frozen(net), log
+    log = fit(Objective(loss, net=net), how.steps, how.lr, seed=seed, checkpoint=checkpoint, log_every=max(1,how.steps//20), save_every=max(1,how.steps//4), schedule='constant', desc='dafl',
+              about=dict(asdict(how), teacher=state_hash(teacher)))
+    return frozen(net.cpu()), log
 
 @torch.no_grad()
 def draw(

@@ -406,7 +406,8 @@ def read_classifiers(
         "Training plus the part of the set that the student saw"
         m = made.get((r['source'],r['seed'],f'synthesis_{metric}')); share = min(1, r['size']/m['n']) if m and r['size'] else 1
         return {**r, 'metric':name, 'value':r['value']+(m['value']*share if m else 0), 'protocol':f"{r['protocol']}; with making the images that were used"}
-    extra = [with_images(r, r['metric'], f"all_{r['metric']}") for r in trained.to_dict('records') if r['metric'] in ('teacher_calls','seconds')]
+    extra = [with_images(r, r['metric'], f"all_{r['metric']}") for r in trained.to_dict('records') if r['metric'] in ('teacher_calls','seconds')
+             and (r['source']=='real' or (r['source'],r['seed'],f"synthesis_{r['metric']}") in made)]          # of a resumed run the time is not known
     extra += [{**r, 'metric':'record_bytes', 'value':float(m['value']), 'protocol':'safetensors, the part that the objective reads'}
               for r in trained.to_dict('records') if r['metric']=='steps' and (m:=made.get((r['source'],r['seed'],'record_bytes')))]
     rows = pd.concat([d for d in (measured,trained,pd.DataFrame(extra)) if len(d)], ignore_index=True) if len(measured) else measured

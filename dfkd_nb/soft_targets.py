@@ -53,7 +53,7 @@ class Distiller(Supervised):
         self.held_targets = logits(teacher,self.held) if alpha and len(self.held) else None
 
     @torch.no_grad()
-    def _answers(self, idx, x): return self.teacher(x) if self.targets is None else self.targets[idx].to(x.device)
+    def _answers(self, idx, x): return self.teacher(x.to(next(self.teacher.parameters()).device)).to(x.device) if self.targets is None else self.targets[idx].to(x.device)
 
     def loss(self,
         generator:torch.Generator, # Source of this step's choices
@@ -81,10 +81,11 @@ class Distiller(Supervised):
 
     def validate(self,
         net:Classifier # In evaluation mode
-    ) -> dict: # `validation`, in `[0, 1]`
-        "Agreement with the teacher (without one: with the labels) on the part held out"
+    ) -> dict: # `validation`, ≤ 0, and `held_out_agreement`, in `[0, 1]`
+        "Negative T² KL from the teacher on the part held out, and agreement with it (without a teacher: as in `Supervised`)"
         if not self.alpha or not len(self.held): return super().validate(net)
-        return dict(validation=float((logits(net,self.held).argmax(1)==self.held_targets.argmax(1)).double().mean()))
+        z = logits(net,self.held)
+        return dict(validation=-float(soft_kl(z,self.held_targets,self.T).mean()), held_out_agreement=float((z.argmax(1)==self.held_targets.argmax(1)).double().mean()))
 
     def budget(self,
         steps:int # Optimiser steps taken

@@ -102,6 +102,7 @@ def denoise(
     "Deterministic DDIM (Song et al. 2021) under teacher guidance, one UNet pass per step"
     if not 0<strength<=1: raise ValueError(f"strength={strength}: expected a number in (0, 1]")
     if rho<0 or (rho>0 and guidance is None): raise ValueError(f"rho={rho} needs a Guidance, and must be ≥ 0")
+    if rho>0 and not any(w>0 for w in guidance.weights.values()): raise ValueError(f"rho={rho}, but no guidance term has a weight above 0: nothing to follow")
     if cutmix_every<0 or (cutmix_every and generator is None): raise ValueError(f"cutmix_every={cutmix_every} needs a generator, and must be ≥ 0")
     size = size or (guidance.teacher.size if guidance else pipe.unet.config.sample_size*2**(len(pipe.vae.config.block_out_channels)-1))
     text = embed(pipe, prompts, guidance_scale>1)
@@ -129,7 +130,7 @@ def denoise(
         if k in kept: strips.append(image.detach())
         prev = step.prev_sample.detach()
         if pull:
-            g = checked_grad(terms['total'].sum(), x, f' at t={int(t)}', idle=terms['total']==0).float()
+            g = checked_grad(terms['total'].sum(), x, f' at t={int(t)}', idle=terms['total']==0 if guidance.selective else None).float()
             norm = lambda v: v.float().flatten(1).norm(dim=1)[:,None,None,None]
             prev = prev - (rho*norm(x.detach()-prev)/norm(g).clamp(min=1e-30)*g).to(prev)
         if cutmix_every and not last and (k+1)%cutmix_every==0: prev = latent_cutmix(prev, generator)
@@ -157,6 +158,7 @@ class Recipe:
     def __post_init__(self):
         if self.start not in ('noise','prior'): raise ValueError(f"start={self.start!r}: expected 'noise' or 'prior'")
         if self.n<1 or self.group<1: raise ValueError(f"n={self.n}, group={self.group}: both must be at least 1")
+        if self.cutmix_every and 1 in (self.group, self.n%self.group): raise ValueError(f"n={self.n}, group={self.group}: latent CutMix mixes the images of a group, and one of these has a single image")
 
 # %% ../nbs/08_synthesis.ipynb #428654e2
 def synthesise_group(
