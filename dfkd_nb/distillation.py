@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['ARMS', 'surrogate', 'latent_divergence', 'posterior_divergence', 'local_divergence', 'TeacherPasses', 'Arm',
-           'generative_loss', 'inference_loss', 'Distillation', 'noise_images', 'prior_images']
+           'generative_loss', 'inference_loss', 'Distillation', 'noise_images', 'prior_images', 'mixed']
 
 # %% ../nbs/09_distillation.ipynb #be5ca2d0
+import math
 from dataclasses import dataclass
 import torch
 from tqdm.auto import tqdm
@@ -129,15 +130,23 @@ class Distillation:
         passes:int=4096, # Teacher passes to keep, of either kind
         seed:int=0, # Seed of the passes' noise
         freeze_norm:float=.5, # Part of the run after which the student's BatchNorm uses its running statistics
+        curriculum:float=1., # Part of the images, the first ones, that the run begins with; the others join one by one until its middle
     ):
+        if not 0<curriculum<=1: raise ValueError(f"curriculum={curriculum}: expected a part in (0, 1]; 1 uses all images from the start")
         if arm.needs_images and images is None: raise ValueError("this arm learns from images; pass an ImageSet, or use ARMS['A']")
         if teacher is None and (arm.generative or arm.inference): raise ValueError("this arm learns from a teacher; pass one")
         if teacher is not None and teacher.training: raise ValueError("the teacher is in training mode: its BatchNorm would change; use core.frozen")
-        self.arm,self.batch,self.freeze_norm,self.images = arm,batch,freeze_norm,images
+        self.arm,self.batch,self.freeze_norm,self.images,self.curriculum = arm,batch,freeze_norm,images,curriculum
         self.generated = TeacherPasses(teacher,passes,None,seed) if arm.generative else None
         self.encoded = TeacherPasses(teacher,passes,images,seed) if arm.inference else None
 
     def _pick(self, n, generator): return torch.randint(n, (self.batch,), generator=generator)
+
+    def _pick_images(self, n, generator, progress):
+        "Passes of images, or the images themselves, as far as the curriculum has come"
+        if self.curriculum==1: return self._pick(n, generator)
+        of = len(self.images); come = math.ceil(of*min(1, self.curriculum+(1-self.curriculum)*2*progress))
+        return self._pick(come, generator) + of*self._pick(n//of, generator)           # pass j is of image j mod `of`
 
     def loss(self,
         generator:torch.Generator, # Source of this step's choices
@@ -146,16 +155,17 @@ class Distillation:
     ) -> tuple: # Loss in nats per image, logs
         "Weighted sum of the arm's terms"
         a,logs,total,device = self.arm,{},0.,next(student.parameters()).device
-        batch = lambda passes: passes[self._pick(len(passes),generator)].map(lambda v: v.to(device))
+        batch = lambda passes,pick: passes[pick(len(passes),generator)].map(lambda v: v.to(device))
+        pick_images = lambda n,g: self._pick_images(n,g,progress)
         for layer in batch_norms(student): layer.train(progress<self.freeze_norm)
         if a.inference:
-            post,out = (v.mean() for v in inference_loss(batch(self.encoded), student))
+            post,out = (v.mean() for v in inference_loss(batch(self.encoded,pick_images), student))
             logs.update(posterior=post, output=out); total = total + a.inference*(a.posterior*post+out)
         if a.generative:
-            sur,lat = (v.mean() for v in generative_loss(batch(self.generated), student, a))
+            sur,lat = (v.mean() for v in generative_loss(batch(self.generated,self._pick), student, a))
             logs.update(surrogate=sur, latent=lat); total = total + a.generative*(sur+a.lam*lat)
         if a.likelihood:
-            x = self.images.batch(self._pick(len(self.images),generator)).to(device)
+            x = self.images.batch(pick_images(len(self.images),generator)).to(device)
             q,p = student.infer(x, student.draw(len(x),generator))
             nelbo = -elbo(q,p).mean(); logs['nelbo'] = nelbo; total = total + a.likelihood*nelbo
         return total,logs
@@ -187,3 +197,15 @@ def prior_images(
     noise = lambda i: {k:v.to(device) for k,v in teacher.noise(seed,i,3).items()}
     x = torch.cat([to_uint8(teacher.generate(noise(i)).image.cpu()) for i in torch.arange(n).split(100)])
     return ImageSet(x, torch.full((n,),-1), name='prior')
+
+def mixed(
+    sources:list, # `ImageSet`s of one image size
+    n:int=0, # Images in all, an equal part of every source (its first ones); 0 takes all of all
+) -> ImageSet: # The parts, one after the other; labels are kept
+    "Several sources as one; with a `curriculum` the first one leads"
+    parts = [n//len(sources)+(k<n%len(sources)) for k in range(len(sources))] if n else [len(s) for s in sources]
+    for s,k in zip(sources,parts):
+        if k>len(s): raise ValueError(f"{k:,} images asked of {s.name or 'a source'}, which has {len(s):,}; make more, or lower n={n}")
+    if len(shapes := {tuple(s.images.shape[1:]) for s in sources})>1: raise ValueError(f"sources of different image shapes {sorted(shapes)}; resize them to the teacher's")
+    return ImageSet(torch.cat([s.images[:k] for s,k in zip(sources,parts)]), torch.cat([s.labels[:k] for s,k in zip(sources,parts)]),
+                    next((s.classes for s in sources if s.classes), ()), '+'.join(s.name for s in sources))

@@ -378,10 +378,10 @@ def read_study(
     results = _place(study, root)
     def table(name):
         try: return load_results(results/name)
-        except FileNotFoundError: return pd.DataFrame(columns=[*KEYS,'width','run'])
+        except FileNotFoundError: return pd.DataFrame(columns=[*KEYS,'width','size','run'])
     raw = {k:table(k) for k in ('evaluate','distil','synthesise')}
-    by = ['model','arm','source','width']
-    short = {k:summarise(df if 'width' in df else df.assign(width=0), by) if len(df) else pd.DataFrame(columns=[*by,'metric','value','lo','hi','interval','seeds','n','protocol'])
+    by = ['model','arm','source','width','size']
+    short = {k:summarise(df.assign(**{c:df[c] if c in df else 0 for c in ('width','size')}), by) if len(df) else pd.DataFrame(columns=[*by,'metric','value','lo','hi','interval','seeds','n','protocol'])
              for k,df in raw.items()}
     tests = results/'evaluate'/'tests.parquet'
     return SimpleNamespace(
