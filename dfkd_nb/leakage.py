@@ -126,7 +126,7 @@ def member_share(
     which = np.where(images.member<=images.other, images.member_index, images.members+images.other_index)[keep]
     w = np.unique(which, return_counts=True)[1]
     k = max(1, int(w.sum()**2/(w**2).sum()))
-    M,N,s = images.members,images.others,wilson(float(won[keep].mean())*k, k, level, 'distinct neighbours')
+    M,N,s = images.members,images.others,wilson(float(won[keep].mean())*k, k, level, 'effective neighbours')
     return {**s, **{e:s[e]*N/(s[e]*N+(1-s[e])*M) for e in ('value','lo','hi')}}
 
 # %% ../nbs/22_leakage.ipynb #25c6d120
