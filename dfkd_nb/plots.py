@@ -69,7 +69,11 @@ METRICS = {   # name, best ('↓' low, '↑' high, '½', or nothing), scale, for
     'accuracy':('accuracy, %','↑',100,'.1f'), 'agreement':('agreement, %','↑',100,'.1f'), 'recognised':('recognised, %','',100,'.1f'), 'confidence':('confidence','',1,'.2f'),
     'batch_norm_l2':('batch norm, L2','',1,',.0f'), 'classification':('class, nats','',1,'.3g'), 'adversarial':('adversarial, nats','',1,'.3g'), 'record_bytes':('record, bytes','',1,',.0f'),
     'synthesis_steps':('optimiser steps','',1,',.0f'), 'synthesis_teacher_calls':('teacher calls','',1,',.0f'), 'synthesis_seconds':('seconds','',1,',.0f'),
-    'all_teacher_calls':('teacher calls','',1,',.0f'), 'all_seconds':('seconds','',1,',.0f')}
+    'all_teacher_calls':('teacher calls','',1,',.0f'), 'all_seconds':('seconds','',1,',.0f'),
+    'nearest':('nearest member','',1,'.3f'), 'closer_1':('closer than 1%, %','',100,'.1f'), 'closer_5':('closer than 5%, %','',100,'.1f'), 'closeness_auc':('closeness AUC','',1,'.3f'),
+    'member_share':('nearest is a member','½',1,'.3f'), 'member_share_closest':('of the closest 5%','½',1,'.2f'),
+    'auc_elbo':('AUC, ELBO','½',1,'.3f'), 'auc_sse':('AUC, SSE','½',1,'.3f'), 'auc_elbo_calibrated':('AUC, ELBO calibrated','½',1,'.3f'), 'auc_sse_calibrated':('AUC, SSE calibrated','½',1,'.3f'),
+    'tpr_elbo':('TPR at 1%, %','',100,'.1f'), 'tpr_sse':('TPR at 1%, SSE, %','',100,'.1f'), 'tpr_elbo_calibrated':('TPR at 1%, calibrated, %','',100,'.1f'), 'tpr_sse_calibrated':('TPR at 1%, SSE calibrated, %','',100,'.1f')}
 
 def describe(
     row, # Has `value`, and `lo`, `hi` where there is an interval
