@@ -318,6 +318,22 @@ def _radii_out(ff, group, kept, k):
     d2,of = np.take_along_axis(ff,near,1),group[near]
     return [d2[np.arange(len(ff)),((of!=g).cumsum(1)>k).argmax(1)][keep] for g,keep in enumerate(kept,-1)]
 
+def _mind_out(x, y, group, kept):
+    px,py = np.sort(project(x,1000,0)),project(y,1000,0)
+    rank = py.argsort(1); py,of = np.take_along_axis(py,rank,1),group[rank]            # sorted once; what remains stays sorted
+    return np.array([3*y.shape[1]*sorted_w2(px, py[of!=g].reshape(len(py),-1)).mean() for g,_ in enumerate(kept,-1)])
+
+def _neighbours_out(rr, rf, ff, group, starts, kept):
+    left,nearest = np.array([len(k) for k in kept]),_least(rf, starts)
+    count = lambda hits: _less(np.add.reduceat(hits, starts))/left
+    small,large = (knn_radii(rr,k)[:,None] for k in (3,5))
+    recall = [(rf[:,k]<=r).any(1).mean() for k,r in zip(kept,_radii_out(ff,group,kept,3))]
+    alone = lambda d2: np.where(np.eye(len(d2),dtype=bool), np.inf, d2)
+    right = _least(alone(ff),starts)<rf.min(0)[:,None]                 # a tie goes to the real image, whose index is lower
+    hits = (alone(rr).min(1)[:,None]<=nearest).sum(0)+[right[k,i].sum() for i,k in enumerate(kept)]
+    return dict(precision=count((rf<=small).any(0).astype(int)), recall=np.array(recall), density=count((rf<=large).sum(0))/5,
+                coverage=(nearest<=large).mean(0), one_nn=hits/(len(rf)+left))
+
 # %% ../nbs/11_metrics.ipynb #c064bbbd
 def leave_groups_out(
     real, # Features `(n, d)` or a `Reference`
@@ -332,38 +348,24 @@ def leave_groups_out(
     sizes = np.bincount(group) if group.shape==(len(y),) and group.dtype.kind in 'iu' and group.min()>=0 else np.zeros(1,int)
     if len(sizes)<2 or sizes.min()==0: raise ValueError(f"groups: expected {len(y)} whole numbers from 0 to g−1 ≥ 1, each group at least once")
     if (least:=len(y)-sizes.max())<4: raise ValueError(f"groups: {least} images remain without the largest, at least 4 needed; use smaller groups")
-    order = np.argsort(group, kind='stable')
+    order = np.argsort(group, kind='stable')                           # groups side by side
     y,group,starts = y[order],group[order],np.r_[0,sizes.cumsum()[:-1]]
     kept = [np.flatnonzero(group!=g) for g in range(-1,len(sizes))]
-    left,n,out = np.array([len(k) for k in kept]),len(ref.x),{}
-    if {'fd','root_fid'}&set(names):
-        out['fd'] = _frechet_out(ref, y, starts, kept); out['root_fid'] = np.sqrt(out['fd'])
-    if 'mind' in names:
-        px,py = np.sort(project(ref.x,1000,0)),project(y,1000,0)
-        rank = py.argsort(1); py,of = np.take_along_axis(py,rank,1),group[rank]
-        out['mind'] = np.array([3*y.shape[1]*sorted_w2(px, py[of!=g].reshape(len(py),-1)).mean() for g in range(-1,len(sizes))])
-    if set(names)<={'fd','root_fid','mind'}: return {k:out[k] for k in names}
+    left,out,want = np.array([len(k) for k in kept]),{},set(names)
+    if want&{'fd','root_fid'}: out['fd'] = _frechet_out(ref, y, starts, kept); out['root_fid'] = np.sqrt(out['fd'])
+    if 'mind' in want: out['mind'] = _mind_out(ref.x, y, group, kept)
+    if want<=out.keys(): return {k:out[k] for k in names}
     rf,ff = ref.x@y.T,y@y.T
-    if 'kid' in names:
-        fake_mean,cross = _kernel_out(*((g/y.shape[1]+1)**3 for g in (ff,rf)), starts, left, True)
-        out['kid'] = ref.kernel_mean+fake_mean-2*cross
+    if 'kid' in want:
+        inner,cross = _kernel_out(*((g/y.shape[1]+1)**3 for g in (ff,rf)), starts, left, True)
+        out['kid'] = ref.kernel_mean+inner-2*cross
     rr,rf,ff = ref.d2,sq_distances(ref.x,y,rf),sq_distances(y,y,ff)
-    if 'mmd' in names:
+    if 'mmd' in want:
         k = [np.exp(-o/(2*kernel_width(rr))) for o in (rr,ff,rf)]
-        fake_mean,cross = _kernel_out(*k[1:], starts, left, False)
-        out['mmd'] = np.sqrt(np.maximum(k[0].mean()+fake_mean-2*cross, 0))
-    if 'emd' in names: out['emd'] = np.array([emd(None, None, (None,rf[:len(k) if n==len(y) else n,k],None)) for k in kept])
-    if {'precision','density'}&set(names):
-        count = lambda hits: _less(np.add.reduceat(hits, starts))/left
-        out['precision'] = count((rf<=knn_radii(rr,3)[:,None]).any(0).astype(int))
-        out['density'] = count((rf<=knn_radii(rr,5)[:,None]).sum(0))/5
-    if 'recall' in names: out['recall'] = np.array([(rf[:,k]<=r).any(1).mean() for k,r in zip(kept,_radii_out(ff,group,kept,3))])
-    nearest = _least(rf, starts)
-    if 'coverage' in names: out['coverage'] = (nearest<=knn_radii(rr,5)[:,None]).mean(0)
-    if 'one_nn' in names:
-        alone = lambda d2: np.where(np.eye(len(d2),dtype=bool), np.inf, d2)
-        right = _least(alone(ff),starts)<rf.min(0)[:,None]             # a tie goes to the real image, whose index is lower
-        out['one_nn'] = ((alone(rr).min(1)[:,None]<=nearest).sum(0)+[right[k,i].sum() for i,k in enumerate(kept)])/(n+left)
+        inner,cross = _kernel_out(*k[1:], starts, left, False)
+        out['mmd'] = np.sqrt(np.maximum(k[0].mean()+inner-2*cross, 0))
+    if 'emd' in want: out['emd'] = np.array([emd(None, None, (None,rf[:len(k) if len(rf)==len(y) else None,k],None)) for k in kept])
+    if want-out.keys(): out |= _neighbours_out(rr, rf, ff, group, starts, kept)
     return {k:out[k] for k in names}
 
 # %% ../nbs/11_metrics.ipynb #eb192edb
