@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['KEYS', 'WHAT', 'budget_rows', 'check_rows', 'package_versions', 'run_config', 'save_results', 'load_results',
-           'summarise']
+           'summarise', 'with_anchors']
 
 # %% ../nbs/14_results.ipynb #b392dbd4
 import importlib.metadata, json, math, platform, subprocess, time
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from .core import atomic, ensure_writable, repo_root
+from .metrics import relative
 from .stats import t_interval
 
 # %% ../nbs/14_results.ipynb #c9fcb26c
@@ -127,3 +128,21 @@ def summarise(
         own = g.iloc[0][['value','lo','hi','interval']].to_dict()
         return {**who, **(own if len(g)==1 else t_interval(g.value.to_numpy(), level)), 'seeds':len(g), **{k:g[k].iloc[0] for k in ('n','protocol')}}
     return pd.DataFrame([one(k,g) for k,g in df.groupby(by, sort=False, dropna=False)])
+
+# %% ../nbs/14_results.ipynb #5b51b891
+def with_anchors(
+    df:pd.DataFrame, # Tidy rows
+    floor:dict, # What tells the floor's rows, e.g. `dict(method='real floor')`
+    ceiling:dict, # What tells the ceiling's rows, e.g. `dict(method='noise')`
+    same:tuple=('experiment','dataset','split','n','metric','protocol'), # What an anchor must share with a row
+) -> pd.DataFrame: # `df` with the columns `floor`, `ceiling` (means over seeds) and `relative`, `relative_lo`, `relative_hi`
+    "Put floor and ceiling beside each measurement"
+    same = list(same)
+    def anchor(which, name):
+        rows = df[np.logical_and.reduce([df[k]==v for k,v in which.items()])]
+        if not len(rows): raise ValueError(f"no rows of the {name} {which}; evaluate it on the same images, or name it as its rows do")
+        return rows.groupby(same).value.mean().rename(name)
+    out = df.join(anchor(floor,'floor'), on=same).join(anchor(ceiling,'ceiling'), on=same)
+    def place(r, value): return relative(value, r.floor, r.ceiling) if math.isfinite(r.floor-r.ceiling) and r.floor!=r.ceiling else math.nan
+    ends = [sorted([place(r,r.lo),place(r,r.hi)]) for r in out.itertuples()]           # a metric of which more is better turns its interval round
+    return out.assign(relative=[place(r,r.value) for r in out.itertuples()], relative_lo=[e[0] for e in ends], relative_hi=[e[1] for e in ends])
