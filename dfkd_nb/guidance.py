@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['TERMS', 'MATCHING', 'GENERATIVE', 'CLASSIFIER', 'EITHER', 'LEVELWISE', 'GROUPWISE', 'batch_norms', 'View',
            'posterior_kl', 'reconstruction', 'batch_norm', 'batch_norm_l2', 'classification', 'adversarial',
-           'elbo_parts', 'complexity', 'PriorSamples', 'Matched', 'Typicality', 'TypicalComplexity', 'Units', 'kernel',
-           'MMD', 'AggregatePosterior', 'AggregateMMD', 'FeatureMoments', 'FeatureMMD', 'Guidance', 'checked_grad']
+           'elbo_parts', 'complexity', 'PriorSamples', 'Matched', 'Typicality', 'TypicalComplexity', 'Units', 'Frechet',
+           'kernel', 'MMD', 'AggregatePosterior', 'AggregateMMD', 'FeatureMoments', 'FeatureMMD', 'Guidance',
+           'checked_grad']
 
 # %% ../nbs/07_guidance.ipynb #2c992462
 from dataclasses import dataclass, field
@@ -245,6 +246,31 @@ class Units:
         z = self(x)
         return (z.mean(0)**2 + (std(z.var(0))-std((self.std/self.scale)**2))**2).mean()
 
+@dataclass
+class Frechet:
+    "Squared 2-Wasserstein distance of Gaussians fitted to a group and to reference values"
+    units:Units # Of the reference
+    root:torch.Tensor # Root of the reference's covariance in these units, `(d, d)`
+
+    @classmethod
+    def of(cls,
+        x:torch.Tensor # Reference values, `(n, d)`
+    ) -> 'Frechet': # The distance to them
+        "Standardise and take the root of the covariance"
+        units = Units.of(x)
+        l,u = torch.linalg.eigh(torch.cov(units(x).T))
+        return cls(units, (u*l.clamp(min=0).sqrt())@u.T)
+
+    def __call__(self,
+        x:torch.Tensor # Values of a group, `(b, d)`
+    ) -> torch.Tensor: # Scalar ≥ 0, mean over units
+        "‖m‖² + tr C + tr C̄ − 2 tr(C̄^½ C C̄^½)^½; the last trace is a sum of singular values, which needs no root of a matrix"
+        z = self.units(x); m = z.mean(0)
+        z = (z-m)/(len(z)-1)**.5
+        s = torch.linalg.svdvals(z@self.root)
+        s = (s**2+1e-6).sqrt()-1e-3                                              # smooth where the group does not vary
+        return ((m**2).sum()+(z**2).sum()+(self.root**2).sum()-2*s.sum())/len(m)
+
 def kernel(
     x:torch.Tensor, # `(n, d)`
     y:torch.Tensor, # `(m, d)`
@@ -321,17 +347,17 @@ def _features(view):
 
 @dataclass
 class FeatureMoments(Matched):
-    "Match mean and deviation of every channel, averaged over space, at every BatchNorm of the encoder: squared 2-Wasserstein in units of the reference, mean over channels, then over layers"
-    layers:list # `Units` of every layer
+    "Match mean and covariance of the channels, averaged over space, at every BatchNorm of the encoder: `Frechet`, mean over layers"
+    layers:list # `Frechet` of every layer
 
     @classmethod
-    def after(cls, prior): return cls([Units.of(f) for f in prior.features])
+    def after(cls, prior): return cls([Frechet.of(f) for f in prior.features])
 
     def __call__(self,
         view:View # A group of images
     ) -> torch.Tensor: # ≥ 0, the same for every image, `(b,)`
         "Distance of the group's features from those of the teacher's samples"
-        return torch.stack([u.distance(f) for u,f in zip(self.layers, _features(view), strict=True)]).mean().expand(len(view.images))
+        return torch.stack([d(f) for d,f in zip(self.layers, _features(view), strict=True)]).mean().expand(len(view.images))
 
 @dataclass
 class FeatureMMD(Matched):
