@@ -173,7 +173,7 @@ class Matched:
         prior:PriorSamples # What to compare with
     ): # Ready to use as a term
         "Build the term from samples that have been measured already"
-        raise NotImplementedError
+        raise TypeError(f"{cls.__name__} does not say what it compares: define after")
 
 def _group(view):
     "Images of a group that has moments"

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['STANDARD', 'GAN', 'check_features', 'check_pair', 'sq_distances', 'Reference', 'reference', 'moments',
            'frechet_distance', 'kernel_mean', 'kid', 'knn_radii', 'precision_recall', 'density_coverage',
-           'standard_metrics', 'pair_distances', 'emd', 'kernel_width', 'mmd_gan_metrics', 'one_nn', 'root_fid',
-           'gan_metrics', 'sorted_w2', 'project', 'mind', 'relative', 'leave_groups_out', 'image_mse', 'reconstruction',
-           'bits_per_dim']
+           'standard_metrics', 'class_diversity', 'pair_distances', 'emd', 'kernel_width', 'mmd_gan_metrics', 'one_nn',
+           'root_fid', 'gan_metrics', 'sorted_w2', 'project', 'mind', 'relative', 'leave_groups_out', 'image_mse',
+           'reconstruction', 'bits_per_dim']
 
 # %% ../nbs/11_metrics.ipynb #b0580c23
 import math
@@ -157,6 +157,18 @@ def standard_metrics(
     "The standard protocol; FD carries no root"
     ref,_ = check_pair(real, fake, 'standard metrics', 6)
     return dict(fd=frechet_distance(ref,fake), kid=kid(ref,fake), **precision_recall(ref,fake), **density_coverage(ref,fake))
+
+# %% ../nbs/11_metrics.ipynb #5eec632c
+def class_diversity(
+    features, # Features `(n, d)`
+    labels, # Class of each image, `(n,)`
+) -> float: # Feature units, ≥ 0; 0 if every class repeats one image
+    "Mean distance of two different images of one class, averaged over classes"
+    x,y = check_features(features, 'class diversity', 2),np.asarray(labels)
+    if len(y)!=len(x): raise ValueError(f"class diversity: {len(x)} features and {len(y)} labels; give one label per image")
+    per = [np.sqrt(sq_distances(g,g)).sum()/(len(g)*(len(g)-1)) for c in np.unique(y) for g in [x[y==c]] if len(g)>1]
+    if not per: raise ValueError("class diversity: no class has two images; make more images")
+    return float(np.mean(per))
 
 # %% ../nbs/11_metrics.ipynb #efd46fc8
 def pair_distances(
