@@ -7,7 +7,7 @@ __all__ = ['positive_std', 'raw_std', 'normal', 'per_image', 'kl', 'wasserstein2
            'log_likelihood', 'elbo', 'LinearChain', 'save_model', 'load_model']
 
 # %% ../nbs/03_dgm.ipynb #0a099759
-import json
+import contextlib, io, json
 from dataclasses import dataclass
 from pathlib import Path
 import torch, torch.nn.functional as F
@@ -212,7 +212,8 @@ def load_model(
         if not (folder/f).is_file(): raise FileNotFoundError(f"{folder/f} is missing; a {cls.__name__} folder holds config.json and "
                                                              "model.safetensors (written by dgm.save_model)")
     weights = folder/'model.safetensors'
-    try: model = cls.from_pretrained(folder, strict=True)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()): model = cls.from_pretrained(folder, strict=True)     # which announces itself
     except SafetensorError as e: raise ValueError(f"{weights} is damaged or truncated ({e}); restore or retrain it") from e
     except json.JSONDecodeError as e: raise ValueError(f"{folder/'config.json'} is not valid JSON ({e})") from e
     except (RuntimeError,TypeError) as e: raise ValueError(f"{weights} does not fit the {cls.__name__} of config.json: {e}") from e

@@ -108,7 +108,7 @@ def propose(
     "The next trial: depends on the finished ones and the seed only"
     optuna,space = _optuna(),distributions(space)
     s = int(torch.randint(2**31-1, (), generator=stream(seed, 81, len(done))))
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=s, n_startup_trials=10, multivariate=True, warn_independent_sampling=False))
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=s, n_startup_trials=10))
     for params,value in done: study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=value))
     return study.ask(space).params
 
