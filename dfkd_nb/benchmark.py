@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np, torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 from .core import frozen, n_parameters
@@ -67,7 +68,7 @@ def flops(
     fn # Function without arguments: what is counted, backward passes included
 ) -> int: # Floating-point operations of convolutions, matrix products and attention
     "Count what a call computes"
-    with FlopCounterMode(display=False) as counter: fn()
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter: fn()     # the fused attention of CPUs is not counted
     return counter.get_total_flops()
 
 # %% ../nbs/13_benchmark.ipynb #40c2606b
