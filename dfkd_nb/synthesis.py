@@ -98,7 +98,7 @@ class Step:
         for name,choices in CHOICES.items(): one_of(name, getattr(self,name), choices)
         object.__setattr__(self, 'window', tuple(float(v) for v in self.window))
         if len(self.window)!=2 or not 0<=self.window[0]<self.window[1]<=1: raise ValueError(f"window={self.window}: expected (first, last) with 0 ≤ first < last ≤ 1")
-        if not self.rho>=0: raise ValueError(f"rho={self.rho}: must be ≥ 0")
+        if not 0<=self.rho<float('inf'): raise ValueError(f"rho={self.rho}: must be ≥ 0, and finite")
         if self.inner<1 or self.recurrence<1: raise ValueError(f"inner={self.inner}, recurrence={self.recurrence}: both must be at least 1")
         if self.inner>1 and self.gradient=='unet': raise ValueError(f"inner={self.inner} repeats the gradient at the same ε̂, but gradient='unet' needs a new ε̂ each time; use recurrence")
         if self.decode_size<0: raise ValueError(f"decode_size={self.decode_size}: must be ≥ 0")
