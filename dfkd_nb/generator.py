@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PARTS', 'make_autoencoder', 'image_gradients', 'autoencoder_loss', 'encode', 'decode', 'make_tokenizer',
            'make_text_encoder', 'tokenize', 'make_unet', 'make_scheduler', 'denoising_loss', 'save_pipeline',
-           'check_pipeline', 'load_pipeline']
+           'check_pipeline', 'load_pipeline', 'embed', 'predict_noise', 'predicted_x0', 'autocast']
 
 # %% ../nbs/06_generator.ipynb #8d20a20d
 import json
@@ -185,3 +185,46 @@ def load_pipeline(
         bad = [k for k,v in module.state_dict().items() if not torch.isfinite(v).all()]
         if bad: raise ValueError(f"{source}/{p}: {len(bad)} tensors are not finite, first {bad[0]!r}; restore or retrain it")
     return pipe
+
+# %% ../nbs/06_generator.ipynb #dc521ccf
+def embed(
+    pipe:StableDiffusionPipeline, # Pipeline
+    prompts:list, # `b` prompts
+    guided:bool, # Whether an unconditional half is needed
+    known:dict|None=None, # Embeddings by prompt; new ones are added
+) -> torch.Tensor: # `(b, tokens, d)`, or `(2b, tokens, d)` with the empty prompt first
+    "Encode every distinct prompt once"
+    known,rows = {} if known is None else known,['']*len(prompts)*guided+list(prompts)
+    for p in dict.fromkeys(rows):
+        if p not in known:
+            with torch.no_grad(): known[p] = pipe.encode_prompt([p], pipe.unet.device, 1, False)[0]
+    return torch.cat([known[p] for p in rows])
+
+def predict_noise(
+    pipe:StableDiffusionPipeline, # Pipeline
+    x:torch.Tensor, # Latents, `(b, 4, h, w)`, float32
+    t:torch.Tensor, # Timestep
+    text:torch.Tensor, # From `embed`
+    guidance_scale:float, # Classifier-free guidance *w*; ≤ 1 needs no unconditional pass
+) -> tuple: # ε̂ like `x`, and its classifier-free part w (ε_c − ε∅), `None` without
+    "ε̂ = ε∅ + w (ε_c − ε∅) (Ho & Salimans 2022), one batched UNet pass"
+    unet = lambda v: pipe.unet(v.to(pipe.unet.dtype), t, text).sample.float()
+    if guidance_scale<=1: return unet(x),None
+    uncond,cond = unet(torch.cat([x,x])).chunk(2)
+    term = guidance_scale*(cond-uncond)
+    return uncond+term,term
+
+def predicted_x0(
+    x:torch.Tensor, # Latents at a timestep
+    eps:torch.Tensor, # Predicted noise
+    abar:torch.Tensor, # ᾱ of that timestep
+) -> torch.Tensor: # x̂0, like `x`
+    "x̂0 = (x_t − √(1−ᾱ) ε̂)/√ᾱ (Song et al. 2021, eq. 12)"
+    return (x-(1-abar)**.5*eps)/abar**.5
+
+def autocast(
+    module:torch.nn.Module, # Network whose device counts
+    precision:str, # `fp32` (nothing changes) or `bf16`
+): # Context manager
+    "Convolutions and products in bfloat16"
+    return torch.autocast(next(module.parameters()).device.type, torch.bfloat16, enabled=precision=='bf16')
