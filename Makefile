@@ -21,13 +21,15 @@ BUSY  := || { code=$$?; [ $$code != 75 ] || echo 'error: another run is at work 
 CHECK := $(IN) python workflow/check.py
 
 .DEFAULT_GOAL := help
-.PHONY: help env study study-full study-classifiers test smoke check pretrain lab prepare readme clean distclean
+.PHONY: help env study study-full study-classifiers study-guidance bench test smoke check pretrain lab prepare readme clean distclean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make study       run the embedded study (shipped data and weights) and render the reports'
 	@echo 'make study-full  the same with five seeds and a second student width: hours; resumes where it was stopped'
 	@echo 'make study-classifiers  Hinton, Lopes, DeepInversion, DAFL and DiffDFKD on equal terms, three seeds: hours'
+	@echo 'make study-guidance  what to match, how to take the step, what it costs, what leaks, three seeds: hours'
+	@echo 'make bench       time the metric suite against textbook computations'
 	@echo 'make lab         open the notebooks in JupyterLab'
 	@echo 'make pretrain    train the shipped teacher and generator again from scratch: hours'
 	@echo 'make test        everything below, then the tests of every library notebook'
@@ -60,6 +62,13 @@ study-classifiers: $(READY)
 	@$(SNAKE) workflow/config/classifiers.yaml $(BUSY)
 	@printf '\nThe report:\n  %s\n' "$(CURDIR)/reports/classifiers/classifiers.html"
 
+study-guidance: $(READY)
+	@$(SNAKE) workflow/config/guidance.yaml $(BUSY)
+	@printf '\nThe report:\n  %s\n' "$(CURDIR)/reports/guidance/guidance.html"
+
+bench: $(READY)
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/metrics.py
+
 smoke: $(READY)
 	@$(SNAKE) workflow/config/smoke.yaml $(BUSY)
 
@@ -70,7 +79,7 @@ check: $(READY)
 test: $(READY)
 	@$(CHECK) sync
 	@$(SNAKE) workflow/config/smoke.yaml $(BUSY)
-	@for s in cifar10 celebahq classifiers cifar10-classifiers cifar100-classifiers; do $(SNAKE) workflow/config/$$s.yaml --dry-run --quiet all || exit 1; done
+	@for s in cifar10 celebahq classifiers cifar10-classifiers cifar100-classifiers guidance; do $(SNAKE) workflow/config/$$s.yaml --dry-run --quiet all || exit 1; done
 	@OMP_NUM_THREADS=1 $(CHECK) notebooks
 
 pretrain: $(READY)

@@ -134,6 +134,7 @@ def search(
             params = propose(space, [(r['params'],r['criteria'][objective]) for r in rows], seed)
             criteria = evaluate(k, params)
             if objective not in criteria: raise KeyError(f"evaluate gave {sorted(criteria)}, but {objective!r} is to be minimised")
+            if both := sorted(set(params)&set(criteria)): raise KeyError(f"{both} name a parameter and a criterion; call one of them otherwise")
             with atomic(at) as tmp: tmp.write_text(json.dumps(dict(params=params, criteria=criteria), indent=1))
         rows.append(json.loads(at.read_text()))
     return pd.DataFrame([dict(trial=k, **r['params'], **r['criteria']) for k,r in enumerate(rows)])
