@@ -58,7 +58,7 @@ def use_style():
 # %% ../nbs/15_plots.ipynb #53d9b7fb
 METRICS = {   # name, best ('↓' low, '↑' high, '½', or nothing), scale, format
     'fd':('FD','↓',1,'.0f'), 'kid':('KID','↓',1,'.3f'), 'precision':('precision','↑',1,'.2f'), 'recall':('recall','↑',1,'.2f'),
-    'density':('density','↑',1,'.2f'), 'coverage':('coverage','↑',1,'.2f'), 'root_fid':('root-FID','↓',1,'.2f'), 'emd':('EMD','↓',1,'.2f'),
+    'density':('density','↑',1,'.2f'), 'coverage':('coverage','↑',1,'.2f'), 'mind':('MIND','↓',1,'.0f'), 'root_fid':('root-FID','↓',1,'.2f'), 'emd':('EMD','↓',1,'.2f'),
     'mmd':('MMD','↓',1,'.3f'), 'one_nn':('1NN','½',1,'.3f'), 'mse':('MSE ×10³','↓',1e3,'.2f'), 'psnr':('PSNR, dB','↑',1,'.2f'),
     'elbo':('ELBO, nats','↑',1,',.0f'), 'bpd':('bits/dim','↓',1,'.3f'), 'parameters':('parameters','',1,',.0f'),
     'parameters_decoder':('of these decoder','',1,',.0f'), 'bytes':('file, MB','',1e-6,'.2f'), 'single_ms':('one image, ms','↓',1,'.2f'),
