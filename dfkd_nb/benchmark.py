@@ -7,7 +7,7 @@ __all__ = ['SD15_UNET', 'SD15_VAE', 'model_size', 'synchronise', 'latency', 'sto
            'cost']
 
 # %% ../nbs/13_benchmark.ipynb #7e8dc2b4
-import platform, threading, time
+import os, platform, threading, time
 from pathlib import Path
 import numpy as np, torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
@@ -111,7 +111,9 @@ SD15_VAE = dict(sample_size=512, layers_per_block=2, block_out_channels=(128,256
                 down_block_types=('DownEncoderBlock2D',)*4, up_block_types=('UpDecoderBlock2D',)*4)
 
 # %% ../nbs/13_benchmark.ipynb #14706913
-def _resident(): return int(Path('/proc/self/statm').read_text().split()[1])*4096
+def _resident():
+    try: return int(Path('/proc/self/statm').read_text().split()[1])*os.sysconf('SC_PAGE_SIZE')
+    except FileNotFoundError as e: raise RuntimeError("peak memory of a CPU run is read from /proc, which only Linux has; measure on Linux or on a CUDA device") from e
 
 def peak_memory(
     fn, # Function without arguments

@@ -90,7 +90,7 @@ def _auc(x, y, level, unit):
     value,var = float(vx.mean()), vx.var(ddof=1)/nx+vy.var(ddof=1)/ny
     label = f'DeLong over {nx} + {ny} {unit}'+('' if level==.95 else f', {level:.0%}')
     if not var:                                                                # fully apart, or all alike: DeLong has no width
-        w = wilson(value*min(nx,ny), min(nx,ny), level); return dict(value=value, lo=w['lo'], hi=w['hi'], interval=label)
+        w = wilson(value*min(nx,ny), min(nx,ny), level); return dict(value=value, lo=w['lo'], hi=w['hi'], interval=label.replace('DeLong','no spread: Wilson'))
     half = sps.norm.ppf((1+check_level(level))/2)*math.sqrt(var)
     return dict(value=value, lo=max(0.,value-half), hi=min(1.,value+half), interval=label)
 

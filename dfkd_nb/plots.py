@@ -72,7 +72,7 @@ METRICS = {   # name, best ('↓' low, '↑' high, '½', or nothing), scale, for
     'typical_complexity':('typical complexity','',1,'.3g'), 'aggregate_posterior':('aggregate posterior','',1,'.3g'), 'aggregate_mmd':('aggregate MMD','',1,'.3g'),
     'feature_moments':('feature moments','',1,'.3g'), 'feature_mmd':('feature MMD','',1,'.3g'), 'fd_prior':('FD to prior samples','',1,'.0f'), 'kid_prior':('KID to prior samples','',1,'.3f'),
     'fd_codes':('FD in the encoder','',1,',.0f'), 'nelbo':('−ELBO, nats','',1,',.0f'), 'class_diversity':('diversity in a class','↑',1,'.1f'),
-    'images_per_second':('images/s','↑',1,'.2f'), 'peak_memory_bytes':('peak memory, MB','↓',1e-6,',.0f'), 'flops_unet':('UNet, GFLOP','↓',1e-9,'.2f'), 'flops_decoder':('decoder, GFLOP','↓',1e-9,'.2f'),
+    'images_per_second':('images/s','↑',1,'.2f'), 'peak_memory_bytes':('peak memory, MB','↓',1e-6,',.0f'), 'batch':('batch','',1,',.0f'), 'flops_unet':('UNet, GFLOP','↓',1e-9,'.2f'), 'flops_decoder':('decoder, GFLOP','↓',1e-9,'.2f'),
     'sd15_512_tflop':('SD 1.5 at 512 px, TFLOP','↓',1,'.2f'), 'sd15_256_tflop':('SD 1.5 at 256 px, TFLOP','↓',1,'.2f'),
     'all_teacher_calls':('teacher calls','',1,',.0f'), 'all_seconds':('seconds','',1,',.0f'),
     'nearest':('nearest member','',1,'.3f'), 'closer_1':('closer than 1%, %','',100,'.1f'), 'closer_5':('closer than 5%, %','',100,'.1f'), 'closeness_auc':('closeness AUC','',1,'.3f'),

@@ -8,10 +8,9 @@ __all__ = ['APART', 'Criteria', 'gradient_units', 'from_shares', 'distributions'
 # %% ../nbs/23_search.ipynb #04bfc1d2
 import json
 from pathlib import Path
-import numpy as np, pandas as pd, torch
+import pandas as pd, torch
 from torch import nn
 from .core import atomic, ensure_writable, stream
-from .data import ImageSet
 from .dgm import DGM, elbo
 from .distillation import prior_images
 from .features import extract
@@ -23,6 +22,8 @@ APART = 1_000_003     # seed distance of the samples that sets are compared with
 
 class Criteria:
     "Data-free criteria of an image set"
+    names = ('fd_prior','kid_prior','fd_codes','nelbo','typicality','feature_mmd')
+
     def __init__(self,
         teacher:DGM, # Frozen
         n:int=1024, # Teacher samples to compare with
@@ -119,13 +120,18 @@ def search(
     folder:Path, # Where trials are kept; a search that was stopped goes on there
     objective:str, # The criterion that is minimised
     seed:int=0, # Seed of the search
+    about:dict|None=None, # Whatever else a trial depends on (plain values); trials made with other values are refused
+    replace:bool=False, # Start over if the folder holds another search, instead of raising `ValueError`
 ) -> pd.DataFrame: # One row per trial: `trial`, parameters, criteria
     "Minimise a criterion; raises `ValueError` if the folder holds another search"
     if trials<1: raise ValueError(f"trials={trials}: expected at least one")
-    folder,about = ensure_writable(folder),json.loads(json.dumps(dict(space=space, objective=objective, seed=seed)))
+    folder,about = ensure_writable(folder),json.loads(json.dumps(dict(about or {}, space=space, objective=objective, seed=seed)))
     path,rows = folder/'search.json',[]
     if path.is_file() and (old:=json.loads(path.read_text()))!=about:
-        raise ValueError(f"{path} describes another search (different {', '.join(k for k in about if old.get(k)!=about[k])}); choose an empty folder")
+        differ = ', '.join(sorted(k for k in old.keys()|about.keys() if old.get(k)!=about.get(k)))
+        if not replace: raise ValueError(f"{path} describes another search (different {differ}); delete {folder} to start again, or choose another folder")
+        path.unlink()
+        for f in folder.glob('trial-*.json'): f.unlink()
     if not path.is_file():
         with atomic(path) as tmp: tmp.write_text(json.dumps(about, indent=1))
     for k in range(trials):

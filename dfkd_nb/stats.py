@@ -115,7 +115,7 @@ def jackknife(
 
 # %% ../nbs/12_stats.ipynb #975cdb16
 def suite(
-    real, # Real features `(n, d)` or a `metrics.Reference`; it stands fixed
+    real, # Real features `(n, d)` or a `metrics.Reference`; it stands fixed, but for EMD of equal numbers, which compares as many real as remain
     fake, # Fake features `(m, d)`
     groups:int=20, # Groups left out in turn
     names:tuple=(*STANDARD,*GAN,'mind'), # Metrics wanted

@@ -24,7 +24,7 @@ rule search_guidance:
     input: "nbs/experiments/E14_search.ipynb", f"{teacher}/model.safetensors", weights
     output: f"{found}/metrics.parquet", touch(f"{work}/search/done")
     threads: 1
-    params: cmd=notebook("E14_search", f"{work}/search/run.ipynb", {**G.get("search", {}), "dataset":config["dataset"], "teacher":teacher, "generator":generator, "out":f"{work}/search", "results":found})
+    params: cmd=notebook("E14_search", f"{work}/search/run.ipynb", {**G.get("search", {}), "dataset":config["dataset"], "teacher":teacher, "generator":generator, "out":f"{work}/search", "results":found, "replace":True})
     shell: "{params.cmd}"
 
 asked = G.get("search", {})
@@ -33,7 +33,7 @@ trials_command = notebook("E06_evaluate", f"{work}/evaluate_search/run.ipynb", {
 
 # the only place where the private images meet the trials: after the search is over
 rule evaluate_search:
-    input: f"{work}/search/done", "nbs/experiments/E06_evaluate.ipynb"
+    input: f"{work}/search/done", "nbs/experiments/E06_evaluate.ipynb", f"{teacher}/model.safetensors", weights
     output: f"{results}/evaluate_search/metrics.parquet"
     threads: 1
     params: cmd=trials_command
