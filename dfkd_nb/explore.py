@@ -6,7 +6,7 @@
 __all__ = ['EACH', 'NEAREST', 'NOTHING', 'MARKS', 'Settings', 'as_code', 'loss_table', 'as_tiles', 'Explored', 'suited_terms',
            'Explorer', 'Superseded']
 
-# %% ../nbs/24_explore.ipynb #e56b532b
+# %% ../nbs/24_explore.ipynb #6b50681e
 import copy, threading, time
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from functools import cached_property
@@ -24,7 +24,7 @@ from .plots import NAMES, curve_table, loss_curves, show_tiles, tile_table
 from .recolour import COLOURS
 from .synthesis import CHOICES, SOLVERS, Recipe, Sampled, Step, synthesise_group
 
-# %% ../nbs/24_explore.ipynb #17404757
+# %% ../nbs/24_explore.ipynb #b964e195
 EACH,NEAREST,NOTHING = 'each class in turn','the class it starts from','no prompt'
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def as_code(
         return [f"{f.name}={as_code(v) if hasattr(v,'__dataclass_fields__') else repr(v)}"]
     return f"{type(o).__name__}({', '.join(p for f in fields(o) for p in said(f))})"
 
-# %% ../nbs/24_explore.ipynb #05bad9bd
+# %% ../nbs/24_explore.ipynb #ecfb7a9b
 def loss_table(
     losses:dict, # Source → `Sampled.losses`
     weights:dict, # Term → weight, for `total`
@@ -135,7 +135,7 @@ class Explored:
     def code(self) -> str: # Python, in terms of `pipe`, `teacher` and `recipe`
         "How to make the same images without this page"
         more = f', prompts={self.prompts!r}' if self.settings.text else ''
-        return f"recipe = {as_code(self.recipe)}\nsampled,prompts,labels = synthesise_group(pipe, Guidance(teacher, recipe.weights, recipe.seed), recipe, list(range({self.recipe.n})), {self.classes!r}{more})"
+        return f"recipe = {as_code(self.recipe)}\nsampled,prompts,labels = synthesise_group(pipe, Guidance(teacher, recipe.weights), recipe, list(range({self.recipe.n})), {self.classes!r}{more})"
 
     @cached_property
     def figures(self) -> dict: # `images`, `process`, `curves`: matplotlib figures
@@ -151,7 +151,7 @@ class Explored:
         for f in (fig,process,curves): plt.close(f)
         return dict(images=fig, process=process, curves=curves)
 
-# %% ../nbs/24_explore.ipynb #00bd395e
+# %% ../nbs/24_explore.ipynb #73617f3f
 def suited_terms(
     teacher:DGM # Generative teacher
 ) -> tuple: # Names for `Guidance`
@@ -184,48 +184,19 @@ class Explorer:
         if not isinstance(teacher,DGM): raise ValueError(f"{type(teacher).__name__} is no generative teacher (dgm.DGM); the losses of others need labels and a student, for which there are no controls")
         self.pipe,self.teacher,self.classes,self.decoders,self.keep = pipe,teacher,tuple(classes),decoders,keep
         self.terms = tuple(terms or suited_terms(teacher))
-        self.guidances,self.plain,self.cheap,self.known = {},{},{},{}           # by seed; by recipe, classes and prompts; by kind; by prompt
+        self.reference,self.plain,self.cheap,self.known = None,{},{},{}          # by recipe, classes and prompts; by kind; by prompt
         self.busy,self.turn,self.wanted,self.worker,self.last = threading.Lock(),threading.Lock(),None,None,None
         self._controls(settings)
 
-    def _guidance(self, weights, seed):
-        "Guidance with these weights; the teacher's reference samples are drawn once per seed"
+    def _guidance(self, weights):
+        "Guidance with these weights; the teacher's reference samples are drawn once"
         if bad := sorted(set(weights)-set(self.terms)): raise KeyError(f"no slider for the terms {bad}; there are {self.terms}")
         if neg := sorted(k for k,w in weights.items() if w<0): raise ValueError(f"guidance weights must be ≥ 0; {neg} are negative")
-        if seed not in self.guidances: _remember(self.guidances, seed, Guidance(self.teacher, dict.fromkeys(self.terms,0.), seed), 4)
-        g = copy.copy(self.guidances[seed]); g.weights = dict(weights)
+        if self.reference is None: self.reference = Guidance(self.teacher, dict.fromkeys(self.terms,0.))
+        g = copy.copy(self.reference); g.weights = dict(weights)
         return g
 
-    def run(self,
-        settings:Settings|None=None, # What to make; the controls' own by default
-        watch=None, # Called after every timestep of either run with what there is so far
-    ) -> Explored: # Both runs; its `figures` are drawn when asked for
-        "Sample with and without guidance from the same noise"
-        s = settings or self.settings; recipe,classes,prompts = s.recipe(self.terms),s.classes(self.classes),[s.text]*s.n if s.text else None
-        plain = replace(recipe, weights=dict.fromkeys(self.terms,0.), step=Step(decoder=s.decoder, decode_size=s.decode_size, measure=True))
-        if s.rho and not any(recipe.weights.values()): raise ValueError(f"rho={s.rho}, but every weight is 0: nothing to follow. Raise a weight, or set rho to 0")
-        with self.busy:                                                         # runs share the pipeline's scheduler
-            guidance = self._guidance(recipe.weights, recipe.seed)
-            if s.decoder in KINDS and s.decoder not in self.cheap: self.cheap[s.decoder] = load_decoder(s.decoder, self.pipe.vae, self.decoders)
-            start = None
-            if s.start=='prior':
-                noise = {k:v.to(self.pipe.unet.device) for k,v in self.teacher.noise(s.seed, range(s.n), 3).items()}
-                with torch.no_grad(): start = self.teacher.generate(noise).image.clamp(0,1).cpu()
-            begun = lambda: Sampled(None,[],[],[])
-            out,n = Explored(s, recipe, classes, prompts or [], begun(), begun(), start),s.timesteps
-            kept = set(np.linspace(0,n-1,min(recipe.keep,n)).round().astype(int))
-            def made(r, guidance, so_far):
-                def look(t, x, losses):
-                    if len(so_far.losses) in kept: so_far.strips.append(x); so_far.kept.append(t)
-                    so_far.images = x; so_far.losses.append(losses); watch(out)
-                return synthesise_group(self.pipe, guidance, r, list(range(r.n)), classes, self.cheap.get(s.decoder), self.known, prompts, watch and look)[:2]
-            key = repr((plain,classes,prompts))
-            if key not in self.plain: _remember(self.plain, key, made(plain, self._guidance(plain.weights,plain.seed), out.unguided), self.keep)
-            out.unguided,out.prompts = self.plain[key]
-            out.guided = made(recipe, guidance, out.guided)[0] if s.rho else out.unguided
-        return out
-
-# %% ../nbs/24_explore.ipynb #380b75d3
+# %% ../nbs/24_explore.ipynb #a05269dd
 MARKS = (0.,*(m*10.**e for e in range(-3,3) for m in (1,2,5)),1000.)
 
 def _pairs(values): return [v if isinstance(v,tuple) else (str(v),v) for v in values]
@@ -275,7 +246,38 @@ def show(self:Explorer): # Widget
                   layout=w.Layout(width='350px',flex='0 0 350px'))
     return w.HBox([left,w.VBox(list(self.view.values()),layout=w.Layout(min_width='0',flex='1 1 auto'))])
 
-# %% ../nbs/24_explore.ipynb #01479c25
+# %% ../nbs/24_explore.ipynb #bd835dc8
+@patch
+def run(self:Explorer,
+    settings:Settings|None=None, # What to make; the controls' own by default
+    watch=None, # Called after every timestep of either run with what there is so far
+) -> Explored: # Both runs; its `figures` are drawn when asked for
+    "Sample with and without guidance from the same noise"
+    s = settings or self.settings; recipe,classes,prompts = s.recipe(self.terms),s.classes(self.classes),[s.text]*s.n if s.text else None
+    plain = replace(recipe, weights=dict.fromkeys(self.terms,0.), step=Step(decoder=s.decoder, decode_size=s.decode_size, measure=True))
+    if s.rho and not any(recipe.weights.values()): raise ValueError(f"rho={s.rho}, but every weight is 0: nothing to follow. Raise a weight, or set rho to 0")
+    with self.busy:                                                         # runs share the pipeline's scheduler
+        guidance = self._guidance(recipe.weights)
+        if s.decoder in KINDS and s.decoder not in self.cheap: self.cheap[s.decoder] = load_decoder(s.decoder, self.pipe.vae, self.decoders)
+        start = None
+        if s.start=='prior':
+            noise = {k:v.to(self.pipe.unet.device) for k,v in self.teacher.noise(s.seed, range(s.n), 3).items()}
+            with torch.no_grad(): start = self.teacher.generate(noise).image.clamp(0,1).cpu()
+        begun = lambda: Sampled(None,[],[],[])
+        out,n = Explored(s, recipe, classes, prompts or [], begun(), begun(), start),s.timesteps
+        kept = set(np.linspace(0,n-1,min(recipe.keep,n)).round().astype(int))
+        def made(r, guidance, so_far):
+            def look(t, x, losses):
+                if len(so_far.losses) in kept: so_far.strips.append(x); so_far.kept.append(t)
+                so_far.images = x; so_far.losses.append(losses); watch(out)
+            return synthesise_group(self.pipe, guidance, r, list(range(r.n)), classes, self.cheap.get(s.decoder), self.known, prompts, watch and look)[:2]
+        key = repr((plain,classes,prompts))
+        if key not in self.plain: _remember(self.plain, key, made(plain, self._guidance(plain.weights), out.unguided), self.keep)
+        out.unguided,out.prompts = self.plain[key]
+        out.guided = made(recipe, guidance, out.guided)[0] if s.rho else out.unguided
+    return out
+
+# %% ../nbs/24_explore.ipynb #e2ba0e08
 class Superseded(Exception):
     "Newer settings have come"
 
