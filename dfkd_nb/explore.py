@@ -6,7 +6,7 @@
 __all__ = ['EACH', 'NEAREST', 'NOTHING', 'MARKS', 'Settings', 'as_code', 'loss_table', 'as_tiles', 'Explored', 'suited_terms',
            'Explorer', 'Superseded']
 
-# %% ../nbs/24_explore.ipynb #6b50681e
+# %% ../nbs/24_explore.ipynb #694d0251
 import copy, threading, time
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from functools import cached_property
@@ -24,7 +24,7 @@ from .plots import NAMES, curve_table, loss_curves, show_tiles, tile_table
 from .recolour import COLOURS
 from .synthesis import CHOICES, SOLVERS, Recipe, Sampled, Step, synthesise_group
 
-# %% ../nbs/24_explore.ipynb #b964e195
+# %% ../nbs/24_explore.ipynb #086c318e
 EACH,NEAREST,NOTHING = 'each class in turn','the class it starts from','no prompt'
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def as_code(
         return [f"{f.name}={as_code(v) if hasattr(v,'__dataclass_fields__') else repr(v)}"]
     return f"{type(o).__name__}({', '.join(p for f in fields(o) for p in said(f))})"
 
-# %% ../nbs/24_explore.ipynb #ecfb7a9b
+# %% ../nbs/24_explore.ipynb #c735c560
 def loss_table(
     losses:dict, # Source → `Sampled.losses`
     weights:dict, # Term → weight, for `total`
@@ -141,17 +141,17 @@ class Explored:
     def figures(self) -> dict: # `images`, `process`, `curves`: matplotlib figures
         "For a page without a browser's help; drawn when first asked for"
         n,rows,k = self.recipe.n,self.images,len(self.guided.kept)
-        fig,ax = plt.subplots(figsize=(1.3*n+1.5,1.35*len(rows)+.3))
+        fig,ax = plt.subplots(figsize=(1.5*n+1.2,1.5*len(rows)+.3), layout='constrained')
         show_tiles(np.stack([as_tiles(v) for v in rows.values()]), n, self.prompts if len(set(self.prompts))==n<5 else (), [NAMES[s] for s in rows], ax=ax)
         if len(set(self.prompts))==1: ax.set_title(self.prompts[0] or NOTHING)
-        process,axes = plt.subplots(1, 2, figsize=(1.3*k,.62*n+.6))
+        process,axes = plt.subplots(1, 2, figsize=(1.3*k,.68*n+.5), layout='constrained')
         for ax,(name,s) in zip(axes,(('unguided',self.unguided),('guided',self.guided))):
             show_tiles(np.stack([as_tiles(v) for v in s.strips],1), k, [f't={t}' for t in s.kept], title=NAMES[name], ax=ax)
-        curves = loss_curves(self.traces)[0].figure
+        with plt.rc_context({'figure.constrained_layout.use':True}): curves = loss_curves(self.traces)[0].figure
         for f in (fig,process,curves): plt.close(f)
         return dict(images=fig, process=process, curves=curves)
 
-# %% ../nbs/24_explore.ipynb #73617f3f
+# %% ../nbs/24_explore.ipynb #733da522
 def suited_terms(
     teacher:DGM # Generative teacher
 ) -> tuple: # Names for `Guidance`
@@ -196,7 +196,7 @@ class Explorer:
         g = copy.copy(self.reference); g.weights = dict(weights)
         return g
 
-# %% ../nbs/24_explore.ipynb #a05269dd
+# %% ../nbs/24_explore.ipynb #e0ead063
 MARKS = (0.,*(m*10.**e for e in range(-3,3) for m in (1,2,5)),1000.)
 
 def _pairs(values): return [v if isinstance(v,tuple) else (str(v),v) for v in values]
@@ -246,7 +246,7 @@ def show(self:Explorer): # Widget
                   layout=w.Layout(width='350px',flex='0 0 350px'))
     return w.HBox([left,w.VBox(list(self.view.values()),layout=w.Layout(min_width='0',flex='1 1 auto'))])
 
-# %% ../nbs/24_explore.ipynb #bd835dc8
+# %% ../nbs/24_explore.ipynb #f0bc8ae2
 @patch
 def run(self:Explorer,
     settings:Settings|None=None, # What to make; the controls' own by default
@@ -277,7 +277,7 @@ def run(self:Explorer,
         out.guided = made(recipe, guidance, out.guided)[0] if s.rho else out.unguided
     return out
 
-# %% ../nbs/24_explore.ipynb #e2ba0e08
+# %% ../nbs/24_explore.ipynb #f4453c31
 class Superseded(Exception):
     "Newer settings have come"
 
