@@ -345,22 +345,23 @@ def curve_table(
     size:tuple=(150,64), # Width and height of a panel, pixels
 ) -> Html: # One small SVG per term: value at every timestep, lowest and highest value at the edge; logarithmic as in `loss_curves`
     "Loss curves that cost nothing, to be shown while they grow"
-    (w,h),(first,last) = size,span
+    (w,h),(first,last),sources = size,span,list(dict.fromkeys(traces.source))
+    source_of,term_of,t,value = (traces[k].to_numpy() for k in ('source','term','t','value'))
     def panel(term):
-        g = traces[traces.term==term]; v = g.value[np.isfinite(g.value)]
+        here = (term_of==term)&np.isfinite(value); v = value[here]
         lo,hi = (v.min(),v.max()) if len(v) else (0.,1.)
         at = np.log if lo>0 and hi/lo>10**1.5 else np.asarray
         bottom,height = at(lo),max(at(hi)-at(lo),1e-12)
         lines = ''
-        for source,one in g.groupby('source',sort=False):
-            one = one[np.isfinite(one.value)].sort_values('t', ascending=False)
-            xy = zip((first-one.t)/(first-last)*(w-8)+4, h-4-(at(one.value.to_numpy())-bottom)/height*(h-8))
+        for source in sources:
+            own = np.flatnonzero(here&(source_of==source)); own = own[np.argsort(-t[own])]
+            xy = zip((first-t[own])/(first-last)*(w-8)+4, h-4-(at(value[own])-bottom)/height*(h-8))
             lines += f'<polyline fill="none" stroke="{colour(source)}" stroke-width="1.8" stroke-linejoin="round" points="{" ".join(f"{x:.1f},{y:.1f}" for x,y in xy)}"/>'
         edge = lambda y,value: f'<text x="{w+3}" y="{y}" font-size="10" fill="currentColor" opacity=".7">{value:.3g}</text>'
         name = escape(METRICS[term][0] if term in METRICS else term)
         return (f'<div style="display:inline-block;margin:2px 4px"><div style="font-size:11px;line-height:1.3">{f"<b>{name}</b>" if term in bold else name}</div>'
                 f'<svg width="{w+48}" height="{h}"><rect width="{w}" height="{h}" fill="#8881"/>{lines}{edge(10,hi)}{edge(h-2,lo)}</svg></div>')
-    keys = ''.join(f'<span style="color:{colour(s)}">▬</span> {escape(NAMES.get(s,s))} &nbsp; ' for s in dict.fromkeys(traces.source))
+    keys = ''.join(f'<span style="color:{colour(s)}">▬</span> {escape(NAMES.get(s,s))} &nbsp; ' for s in sources)
     return Html(f'<div style="font-size:11px">{keys}</div>'+''.join(map(panel, terms or list(dict.fromkeys(traces.term)))))
 
 # %% ../nbs/15_plots.ipynb #fc6682ed
