@@ -6,10 +6,11 @@
 __all__ = ['NAMES', 'SOURCES', 'PALETTE', 'METHODS', 'METRICS', 'VERDICTS', 'COMMANDS', 'colour', 'student_name', 'use_style',
            'describe', 'Html', 'text_table', 'select', 'find', 'results_table', 'apart', 'in_words', 'paired',
            'compare', 'verdict', 'interval_plot', 'loss_curves', 'cut_tiles', 'show_tiles', 'process_strips',
-           'learning_curves', 'still_falling', 'how_to_make', 'read_study', 'read_classifiers', 'lacking']
+           'tile_table', 'curve_table', 'learning_curves', 'still_falling', 'how_to_make', 'read_study',
+           'read_classifiers', 'lacking']
 
 # %% ../nbs/15_plots.ipynb #7204594d
-import json, math
+import base64, io, json, math
 from html import escape
 from pathlib import Path
 from types import SimpleNamespace
@@ -324,6 +325,49 @@ def process_strips(
         k = kept[name]
         show_tiles(Path(folder)/'strips.png', len(k['timesteps']), [f't = {t}' for t in k['timesteps']], [p or 'no prompt' for p in k['prompts']], rows, name, ax)
     return list(axes.flat)
+
+# %% ../nbs/15_plots.ipynb #49174792
+def tile_table(
+    rows:dict, # Label → tiles, uint8 `(side, side, 3)`; `None` leaves a gap
+    titles:list=(), # Above the columns
+    width:int=48, # Of a tile on the screen, pixels
+) -> Html: # The table; small tiles keep their pixels
+    "Rows of tiles, to be shown while they are made"
+    def cell(x):
+        if x is None: return f'<div style="width:{width}px;height:{width}px;background:#8882"></div>'
+        png = io.BytesIO(); Image.fromarray(x).save(png, 'PNG', compress_level=1)
+        return f'<img width="{width}" height="{width}" style="display:block;margin:0;image-rendering:{"pixelated" if x.shape[1]<width else "auto"}" src="data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}">'
+    small = 'style="font-size:11px;font-weight:normal;line-height:1.2;padding:0 2px;background:none;border:0'
+    head = f'<tr><th></th>{"".join(f"<th {small};max-width:{width}px;text-align:center;white-space:normal;vertical-align:bottom{chr(34)}>{escape(str(t))}</th>" for t in titles)}</tr>' if len(titles) else ''
+    body = ''.join(f'<tr style="background:none"><td {small};text-align:right">{escape(label)}</td>'+''.join(f'<td style="padding:1px;border:0">{cell(x)}</td>' for x in tiles)+'</tr>' for label,tiles in rows.items())
+    return Html(f'<table style="border-collapse:collapse;border:0;margin:0">{head}{body}</table>')
+
+def curve_table(
+    traces:pd.DataFrame, # Columns `source`, `t`, `term`, `value`, as for `loss_curves`
+    terms:list|None=None, # Panels; all terms in order of appearance by default
+    bold:tuple=(), # Terms with a bold title
+    span:tuple=(1000,0), # Timesteps at the left and right edge
+    size:tuple=(150,64), # Width and height of a panel, pixels
+) -> Html: # One small SVG per term: value at every timestep, lowest and highest value at the edge; logarithmic as in `loss_curves`
+    "Loss curves that cost nothing, to be shown while they grow"
+    (w,h),(first,last),sources = size,span,list(dict.fromkeys(traces.source))
+    source_of,term_of,t,value = (traces[k].to_numpy() for k in ('source','term','t','value'))
+    def panel(term):
+        here = (term_of==term)&np.isfinite(value); v = value[here]
+        lo,hi = (v.min(),v.max()) if len(v) else (0.,1.)
+        at = np.log if lo>0 and hi/lo>10**1.5 else np.asarray
+        bottom,height = at(lo),max(at(hi)-at(lo),1e-12)
+        lines = ''
+        for source in sources:
+            own = np.flatnonzero(here&(source_of==source)); own = own[np.argsort(-t[own])]
+            xy = zip((first-t[own])/(first-last)*(w-8)+4, h-4-(at(value[own])-bottom)/height*(h-8))
+            lines += f'<polyline fill="none" stroke="{colour(source)}" stroke-width="1.8" stroke-linejoin="round" points="{" ".join(f"{x:.1f},{y:.1f}" for x,y in xy)}"/>'
+        edge = lambda y,value: f'<text x="{w+3}" y="{y}" font-size="10" fill="currentColor" opacity=".7">{value:.3g}</text>'
+        name = escape(METRICS[term][0] if term in METRICS else term)
+        return (f'<div style="display:inline-block;margin:2px 4px"><div style="font-size:11px;line-height:1.3">{f"<b>{name}</b>" if term in bold else name}</div>'
+                f'<svg width="{w+48}" height="{h}"><rect width="{w}" height="{h}" fill="#8881"/>{lines}{edge(10,hi)}{edge(h-2,lo)}</svg></div>')
+    keys = ''.join(f'<span style="color:{colour(s)}">▬</span> {escape(NAMES.get(s,s))} &nbsp; ' for s in sources)
+    return Html(f'<div style="font-size:11px">{keys}</div>'+''.join(map(panel, terms or list(dict.fromkeys(traces.term)))))
 
 # %% ../nbs/15_plots.ipynb #fc6682ed
 def learning_curves(

@@ -246,6 +246,7 @@ def denoise(
     generator:torch.Generator|None=None, # Source of the boxes
     size:int|None=None, # Image size; the teacher's, or the pipeline's own
     keep:int=0, # Keep x̂0 of this many timesteps, evenly spaced
+    watch=None, # Called after every timestep with it, x̂0 (images, CPU) and what `losses` has of it, `{}` if nothing
 ) -> Sampled: # Images and traces
     "Deterministic sampling under teacher guidance, one UNet pass per step"
     sampler = make_solver(pipe, solver, steps)
@@ -283,8 +284,10 @@ def denoise(
                 else: prev = sampler.step(eps, t, x).prev_sample
                 if measured: terms = guidance(image if last else look(x0), noise, labels)
         if measured: losses.append({'t':int(t), **{name:v.tolist() for name,v in terms.items()}})
-        if k in kept:
-            with torch.no_grad(): strips.append((image if last else final(x0)).cpu())
+        if k in kept or watch:
+            with torch.no_grad(): seen = (image if last else final(x0)).cpu()
+            if k in kept: strips.append(seen)
+            if watch: watch(int(t), seen, losses[-1] if measured else {})
         if cutmix_every and not last and (k+1)%cutmix_every==0: prev = latent_cutmix(prev, generator)
         if not last: x = prev
     return Sampled(image.clamp(0,1).cpu(), losses, strips, [int(t) for k,t in enumerate(timesteps) if k in kept])
@@ -329,6 +332,8 @@ def synthesise_group(
     classes:tuple, # Class names for the prompts
     decoder:nn.Module|None=None, # For the recipe's `linear` or `tiny` decoder; `None` loads the shipped one
     known:dict|None=None, # Embeddings by prompt, shared by the groups of a set
+    prompts:list|None=None, # One per image, in place of the recipe's
+    watch=None, # Looks on, see `denoise`
 ) -> tuple: # `Sampled`, prompts, labels (−1 without prompts)
     "Make one group of images"
     teacher,c,generative = guidance.teacher,pipe.unet.config,isinstance(guidance.teacher,DGM)
@@ -339,14 +344,14 @@ def synthesise_group(
         with torch.no_grad(): init = teacher.generate(noise).image.clamp(0,1)
     labels = torch.tensor([i%len(classes) for i in indices]) if recipe.prompted else torch.full((len(indices),),-1)
     if recipe.nearest: labels = nearest_class(pipe, init, classes, z, known=known)
-    prompts = [caption(classes[k],recipe.foreground,recipe.background) if recipe.prompted else '' for k in labels.tolist()]
+    prompts = prompts or [caption(classes[k],recipe.foreground,recipe.background) if recipe.prompted else '' for k in labels.tolist()]
     fresh = lambda t,r: torch.stack([torch.randn(shape, generator=stream(recipe.seed, 5, int(i), t, r)) for i in indices])
     return denoise(pipe, z, prompts, guidance=guidance, step=recipe.step, steps=recipe.steps,
                    solver=recipe.solver, precision=recipe.precision, guidance_scale=recipe.guidance_scale if recipe.prompted else 1.,
                    init=init, strength=recipe.strength if init is not None else 1.,
                    noise=teacher.noise(recipe.seed, indices, 2) if generative else None,
                    labels=labels if recipe.prompted else None, fresh=fresh, decoder=decoder, known=known,
-                   cutmix_every=recipe.cutmix_every, generator=stream(recipe.seed, 4, first, 0), keep=recipe.keep if first==0 else 0), prompts, labels.tolist()
+                   cutmix_every=recipe.cutmix_every, generator=stream(recipe.seed, 4, first, 0), keep=recipe.keep if first==0 else 0, watch=watch), prompts, labels.tolist()
 
 # %% ../nbs/08_synthesis.ipynb #1cc5465a
 def _png(x, path):
