@@ -10,14 +10,11 @@ __all__ = ['SD15_UNET', 'SD15_VAE', 'model_size', 'synchronise', 'latency', 'sto
 import os, platform, threading, time
 from pathlib import Path
 import numpy as np, torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 from .core import frozen, n_parameters
-from .decoders import KINDS, LatentDecoder, vae_factor
-from .generator import decode
 
 # %% ../nbs/13_benchmark.ipynb #9cc73f5d
 def model_size(
@@ -85,6 +82,9 @@ def step_flops(
     cheap:dict|None=None, # Arguments of the `tiny` `LatentDecoder`
 ) -> dict: # `unet`, `decoder`, `total`: operations for one image, counted on the meta device
     "What one timestep costs, from configurations alone"
+    from diffusers import AutoencoderKL, UNet2DConditionModel    # seconds to import, and a stopwatch needs none of it
+    from dfkd_nb.decoders import KINDS, LatentDecoder, vae_factor
+    from dfkd_nb.generator import decode
     with torch.device('meta'):
         unet,vae = frozen(UNet2DConditionModel(**unet)),frozen(AutoencoderKL(**vae)); factor = vae_factor(vae)
         look = LatentDecoder(decoder, vae.config.latent_channels, factor, **(cheap or {} if decoder=='tiny' else {})) if decoder in KINDS else lambda z: decode(vae,z)
