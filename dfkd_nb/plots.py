@@ -433,6 +433,7 @@ def read_study(
         try: return load_results(results/name)
         except FileNotFoundError: return pd.DataFrame(columns=[*KEYS,'width','size','run'])
     raw = {k:table(k) for k in ('evaluate','distil','synthesise')}
+    if len(s := raw['synthesise']): raw['synthesise'] = s[s.n==s.groupby(['source','metric']).n.transform('median')]      # where one seed made a larger set, means are over sets of the usual size
     by = ['model','arm','source','width','size']
     short = {k:summarise(df.assign(**{c:df[c] if c in df else 0 for c in ('width','size')}), by) if len(df) else pd.DataFrame(columns=[*by,'metric','value','lo','hi','interval','seeds','n','protocol'])
              for k,df in raw.items()}
