@@ -28,7 +28,7 @@ help:
 	@echo 'make study       run the embedded study (shipped data and weights) and render the reports'
 	@echo 'make study-full  the same with five seeds and a second student width: hours; resumes where it was stopped'
 	@echo 'make study-classifiers  Hinton, Lopes, DeepInversion, DAFL and DiffDFKD on equal terms, three seeds: hours'
-	@echo 'make study-guidance  what to match, how to take the step, what it costs, what leaks, three seeds: hours'
+	@echo 'make study-guidance  what to match, how to take the step, what it costs, what leaks, up to five seeds: hours'
 	@echo 'make bench       time the metric suite against textbook computations'
 	@echo 'make lab         open the notebooks in JupyterLab'
 	@echo 'make pretrain    train the shipped teacher and generator again from scratch: hours'

@@ -10,7 +10,7 @@ __all__ = ['NAMES', 'SOURCES', 'PALETTE', 'METHODS', 'METRICS', 'VERDICTS', 'COM
            'read_classifiers', 'lacking']
 
 # %% ../nbs/15_plots.ipynb #7204594d
-import base64, io, json, math
+import base64, io, json, math, re
 from html import escape
 from pathlib import Path
 from types import SimpleNamespace
@@ -128,6 +128,15 @@ def find(
     if len(g)>1: raise ValueError(f"{len(g)} rows fit {metric}, {what}: select by more columns")
     return g.iloc[0].to_dict() if len(g) else None
 
+def _merged(kinds):
+    "Labels that differ in their numbers alone, where there are more than two of them, as one with a range"
+    groups = {}
+    for k in kinds: groups.setdefault(re.sub(r'\d+', '{}', k), []).append(k)
+    def one(form, ks):
+        slots = zip(*(map(int, re.findall(r'\d+', k)) for k in ks))
+        return form.format(*(f'{min(s)} to {max(s)}' if len(set(s))>1 else s[0] for s in slots))
+    return [o for form,ks in groups.items() for o in (ks if len(ks)<3 else [one(form,ks)])]
+
 def _provenance(df, metrics):
     "What the columns have in common, said once; what differs, per column"
     said = {}
@@ -141,7 +150,7 @@ def _provenance(df, metrics):
         said.setdefault(f'{protocols[0]}{images}', []).append(METRICS[m][0])
     seeds,kinds = sorted({int(s) for s in df.seeds}),sorted({i for i in df.interval if i not in ('none','')})
     n = f"{' or '.join(map(str,seeds))} seed{'s' if seeds!=[1] else ''} a row"
-    return [f"{', '.join(k)}: {v}" for v,k in said.items()]+[f"{n}; interval: {' / '.join(kinds) if kinds else 'none'}"]
+    return [f"{', '.join(k)}: {v}" for v,k in said.items()]+[f"{n}; interval: {' / '.join(_merged(kinds)) if kinds else 'none'}"]
 
 def results_table(
     df:pd.DataFrame, # From `results.summarise`, with the columns that `rows` select by
@@ -433,7 +442,7 @@ def read_study(
         try: return load_results(results/name)
         except FileNotFoundError: return pd.DataFrame(columns=[*KEYS,'width','size','run'])
     raw = {k:table(k) for k in ('evaluate','distil','synthesise')}
-    if len(s := raw['synthesise']): raw['synthesise'] = s[s.n==s.groupby(['source','metric']).n.transform('median')]      # where one seed made a larger set, means are over sets of the usual size
+    if len(s := raw['synthesise']): raw['synthesise'] = s[s.n==s.groupby(['source','metric']).n.transform(lambda v: v.mode().iloc[0])]   # where a seed made a larger set, means are over sets of the usual size
     by = ['model','arm','source','width','size']
     short = {k:summarise(df.assign(**{c:df[c] if c in df else 0 for c in ('width','size')}), by) if len(df) else pd.DataFrame(columns=[*by,'metric','value','lo','hi','interval','seeds','n','protocol'])
              for k,df in raw.items()}
