@@ -6,7 +6,7 @@
 __all__ = ['CSS', 'TEMPLATE', 'declared', 'check_params', 'run_notebook', 'external_loads', 'to_html', 'render_report', 'main']
 
 # %% ../nbs/16_runs.ipynb #7cfb527c
-import ast, contextlib, copy, difflib, importlib, logging, os, re, sys
+import ast, contextlib, copy, difflib, importlib, logging, os, re, sys, tempfile
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -80,8 +80,9 @@ def run_notebook(
     ensure_writable(out.parent)
     running,failed = (out.with_name(f'{out.stem}.{o}.ipynb') for o in ('running','failed'))
     try:
-        with _quiet('papermill'):
-            pm.execute_notebook(str(nb), str(running), params, progress_bar=sys.stderr.isatty(), extra_arguments=['--IPKernelApp.log_level=ERROR'])
+        with _quiet('papermill'), tempfile.TemporaryDirectory() as sockets:        # of its own: ports chosen by two kernels at once may collide
+            pm.execute_notebook(str(nb), str(running), params, progress_bar=sys.stderr.isatty(), extra_arguments=['--IPKernelApp.log_level=ERROR'],
+                                config=_need('traitlets.config').Config(KernelManager=dict(transport='ipc', ip=f'{sockets}/kernel')))
     except pm.PapermillExecutionError as e:
         os.replace(running, failed)
         raise RuntimeError(f"{Path(nb).name}, cell {e.cell_index}: {e.ename}: {e.evalue}; the run up to there is in {failed}") from None
