@@ -33,7 +33,7 @@ class Criteria:
     ):
         self.teacher,self.extractor,self.cache = teacher,extractor,cache
         own = prior_images(teacher, n, seed+APART).images
-        self.prior,self.codes = reference(extract(own, extractor, cache=cache)),reference(self._seen(own)['features'])
+        self.prior,self.codes = reference(extract(own, extractor, cache=cache, device=str(next(teacher.parameters()).device))),reference(self._seen(own)['features'])
         self.terms = Guidance(teacher, {'typicality':0.,'feature_mmd':0.}, seed+APART)
 
     @torch.no_grad()
@@ -52,7 +52,8 @@ class Criteria:
         group:int=64, # Images that the group terms look at together
     ) -> dict: # Criterion → value, lower is better
         "`fd_prior`, `kid_prior`: features against the teacher's samples; `fd_codes`: the same in the teacher's encoder; `nelbo`, `typicality`, `feature_mmd`: what it thinks"
-        f,seen,device = extract(images, self.extractor, cache=self.cache),self._seen(images),next(self.teacher.parameters()).device
+        device = next(self.teacher.parameters()).device
+        f,seen = extract(images, self.extractor, cache=self.cache, device=str(device)),self._seen(images)
         whole = [i for i in torch.arange(len(images)).split(group) if len(i)==min(group,len(images))]
         said = [self.terms((images[i].float()/255).to(device), {k:v.to(device) for k,v in self.teacher.noise(0,i,72).items()}) for i in whole]
         return dict(fd_prior=frechet_distance(self.prior,f), kid_prior=kid(self.prior,f), fd_codes=frechet_distance(self.codes,seen['features']),
