@@ -80,7 +80,8 @@ def run_notebook(
     ensure_writable(out.parent)
     running,failed = (out.with_name(f'{out.stem}.{o}.ipynb') for o in ('running','failed'))
     try:
-        with _quiet('papermill'), tempfile.TemporaryDirectory() as sockets:        # of its own: ports chosen by two kernels at once may collide
+        # sockets of its own: ports chosen by two kernels at once may collide. Their paths end at about 107 characters
+        with _quiet('papermill'), tempfile.TemporaryDirectory(dir='/tmp' if len(tempfile.gettempdir())>80 else None) as sockets:
             pm.execute_notebook(str(nb), str(running), params, progress_bar=sys.stderr.isatty(), extra_arguments=['--IPKernelApp.log_level=ERROR'],
                                 config=_need('traitlets.config').Config(KernelManager=dict(transport='ipc', ip=f'{sockets}/kernel')))
     except pm.PapermillExecutionError as e:

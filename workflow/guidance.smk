@@ -9,12 +9,17 @@ def guidance_results():
     if G.get("leakage"): wanted += [f"{results}/leakage/metrics.parquet"]
     return wanted
 
+def rung(w): return dict(G["ladder"][w.rung] or {})
+def rung_needs_search(w): return [f"{found}/metrics.parquet"] if rung(w).get("searched") else []
+
 def rung_command(w):
-    return notebook("E12_ladder", f"{work}/ladder/{w.rung}/run.ipynb", {**G.get("ladder_defaults", {}), **(G["ladder"][w.rung] or {}), "rung":w.rung,
+    own = rung(w)
+    if rung_needs_search(w): own["searched"] = found
+    return notebook("E12_ladder", f"{work}/ladder/{w.rung}/run.ipynb", {**G.get("ladder_defaults", {}), **own, "rung":w.rung,
         "dataset":config["dataset"], "teacher":teacher, "generator":generator, "out":f"{results}/ladder/{w.rung}/seed=0"})
 
 rule guidance_cost:
-    input: "nbs/experiments/E12_ladder.ipynb", f"{teacher}/model.safetensors", weights
+    input: "nbs/experiments/E12_ladder.ipynb", f"{teacher}/model.safetensors", weights, rung_needs_search
     output: f"{results}/ladder/{{rung}}/seed=0/metrics.parquet"
     threads: 1
     params: cmd=rung_command
