@@ -53,6 +53,7 @@ $(READY): settings.ini setup.py
 study: $(READY)
 	@$(SNAKE) workflow/config/embedded.yaml $(BUSY)
 	@printf '\nThe reports; begin with comparison.html:\n'; printf '  %s\n' "$(CURDIR)"/reports/embedded/*.html
+	@echo 'They stand in place of the committed ones; `git checkout reports/embedded` brings those back.'
 
 study-full: $(READY)
 	@$(SNAKE) workflow/config/embedded-full.yaml $(BUSY)

@@ -7,7 +7,7 @@ __all__ = ['TERMS', 'MATCHING', 'GENERATIVE', 'CLASSIFIER', 'EITHER', 'LEVELWISE
            'posterior_kl', 'reconstruction', 'batch_norm', 'batch_norm_l2', 'classification', 'adversarial',
            'elbo_parts', 'complexity', 'PriorSamples', 'Matched', 'Typicality', 'TypicalComplexity', 'Units', 'Frechet',
            'kernel', 'MMD', 'AggregatePosterior', 'AggregateMMD', 'FeatureMoments', 'FeatureMMD', 'Guidance',
-           'checked_grad']
+           'term_weights', 'checked_grad']
 
 # %% ../nbs/07_guidance.ipynb #2c992462
 from dataclasses import dataclass, field
@@ -426,6 +426,20 @@ class Guidance:
         out = {k:f(view) for k,f in self.terms.items() if k!='adversarial' or self.student is not None}
         out['total'] = sum((self.weights[k]*v for k,v in out.items()), images.new_zeros(len(images),dtype=torch.float32))
         return out
+
+# %% ../nbs/07_guidance.ipynb #e881fe8d
+def term_weights(
+    text:str, # E.g. `typicality:1,batch_norm:0.5`; empty has no terms
+) -> dict: # Term → weight, in that order
+    "Read the weights of guidance terms; `ValueError` quotes the part that is none"
+    out = {}
+    for part in filter(None, (o.strip() for o in text.split(','))):
+        name,_,value = (o.strip() for o in part.partition(':'))
+        try: weight = float(value)
+        except ValueError: raise ValueError(f"weights: {part!r} is no `term:weight`; expected e.g. typicality:1,batch_norm:0.5") from None
+        if name in out: raise ValueError(f"weights: {name!r} stands twice in {text!r}; give it one weight")
+        out[name] = weight
+    return out
 
 # %% ../nbs/07_guidance.ipynb #43d648e8
 def checked_grad(
