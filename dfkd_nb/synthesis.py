@@ -436,6 +436,7 @@ def load_synthetic(
 ) -> ImageSet: # Images, and labels where prompted
     "A finished synthetic set; raises `FileNotFoundError` if it is not finished"
     out = Path(out); meta = out/'images'/'metadata.jsonl'
+    if not out.is_dir(): raise FileNotFoundError(f"{out}: there is no such folder; synthesise or save_synthetic make one")
     if not meta.is_file(): raise FileNotFoundError(f"{meta} is missing: the set is unfinished; make it again on {out} to complete it")
     return _read(out, [json.loads(l) for l in meta.read_text().splitlines()])
 
