@@ -158,7 +158,7 @@ def check_pipeline(
     "Raise `FileNotFoundError` naming each part a pipeline folder lacks"
     folder = Path(folder)
     if not (folder/'model_index.json').is_file():
-        raise FileNotFoundError(f"{folder/'model_index.json'} is missing: this is no diffusers pipeline folder")
+        raise FileNotFoundError(f"{folder/'model_index.json'} is missing: this is no diffusers pipeline folder; a model of the hub needs its revision too")
     lacking = [p for p in PARTS if not any((folder/p).glob('*.json'))]
     lacking += [f'{p}/*.safetensors' for p in PARTS[:3] if p not in lacking and not any((folder/p).glob('*.safetensors'))]
     if lacking: raise FileNotFoundError(f"{folder} lacks {', '.join(lacking)}; a pipeline folder holds {', '.join(PARTS)}, "
