@@ -77,7 +77,7 @@ def make_tokenizer(
     classes:tuple, # Class names
     vocab_size:int=600, # Largest number of tokens
 ) -> CLIPTokenizer: # Pads to 16 tokens
-    "A CLIP tokenizer for this world's captions (byte-pair encoding)"
+    "A CLIP tokenizer for this world's captions (byte-pair encoding); ties between merges fall by chance in `tokenizers`, so two calls differ: keep the one that a model was trained with"
     corpus = [caption(c,f,b) for c in classes for f in COLOURS for b in COLOURS] + list('abcdefghijklmnopqrstuvwxyz0123456789')
     tokenizer = CLIPTokenizer().train_new_from_iterator(corpus, vocab_size, show_progress=False)
     tokenizer.model_max_length = 16
