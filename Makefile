@@ -21,7 +21,7 @@ BUSY  := || { code=$$?; [ $$code != 75 ] || echo 'error: another run is at work 
 CHECK := $(IN) python workflow/check.py
 
 .DEFAULT_GOAL := help
-.PHONY: help env study study-full study-classifiers study-guidance bench test smoke check pretrain lab prepare readme clean distclean
+.PHONY: help env study study-full study-classifiers study-guidance study-poor-prior bench test smoke check pretrain lab prepare readme clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo 'make study-full  the same with five seeds and a second student width: hours; resumes where it was stopped'
 	@echo 'make study-classifiers  Hinton, Lopes, DeepInversion, DAFL and DiffDFKD on equal terms, three seeds: hours'
 	@echo 'make study-guidance  what to match, how to take the step, what it costs, what leaks, up to five seeds: hours'
+	@echo 'make study-poor-prior  the sources of images again, for a teacher whose own samples are poor, five seeds: hours'
 	@echo 'make bench       time the metric suite against textbook computations'
 	@echo 'make lab         open the notebooks in JupyterLab'
 	@echo 'make pretrain    train the shipped teacher and generator again from scratch: hours'
@@ -67,6 +68,12 @@ study-guidance: $(READY)
 	@$(SNAKE) workflow/config/guidance.yaml $(BUSY)
 	@printf '\nThe report:\n  %s\n' "$(CURDIR)/reports/guidance/guidance.html"
 
+# its summary stands in the guidance page, which is drawn again with it
+study-poor-prior: $(READY)
+	@$(SNAKE) workflow/config/poor-prior.yaml $(BUSY)
+	@$(IN) python -m dfkd_nb.runs nbs/reports/guidance.ipynb reports/guidance/guidance.html study=guidance
+	@printf '\nThe reports; begin with comparison.html:\n'; printf '  %s\n' "$(CURDIR)"/reports/poor-prior/*.html
+
 bench: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/metrics.py
 
@@ -80,7 +87,7 @@ check: $(READY)
 test: $(READY)
 	@$(CHECK) sync
 	@$(SNAKE) workflow/config/smoke.yaml $(BUSY)
-	@for s in cifar10 celebahq classifiers cifar10-classifiers cifar100-classifiers guidance; do $(SNAKE) workflow/config/$$s.yaml --dry-run --quiet all || exit 1; done
+	@for s in cifar10 celebahq classifiers cifar10-classifiers cifar100-classifiers guidance poor-prior; do $(SNAKE) workflow/config/$$s.yaml --dry-run --quiet all || exit 1; done
 	@OMP_NUM_THREADS=1 $(CHECK) notebooks
 
 pretrain: $(READY)

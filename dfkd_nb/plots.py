@@ -413,7 +413,7 @@ def still_falling(
     return float(np.mean([one(o) for _,o in g.groupby('seed')]))
 
 # %% ../nbs/15_plots.ipynb #94db8f1c
-COMMANDS = {'smoke':'make smoke', 'embedded':'make study', 'embedded-full':'make study-full', 'classifiers':'make study-classifiers', 'guidance':'make study-guidance'}
+COMMANDS = {'smoke':'make smoke', 'embedded':'make study', 'embedded-full':'make study-full', 'classifiers':'make study-classifiers', 'guidance':'make study-guidance', 'poor-prior':'make study-poor-prior'}
 
 def _place(study, root):
     "Results folder of a study that exists or is configured"
