@@ -71,8 +71,8 @@ study-guidance: $(READY)
 # its summary stands in the guidance page, which is drawn again with it
 study-poor-prior: $(READY)
 	@$(SNAKE) workflow/config/poor-prior.yaml $(BUSY)
-	@$(IN) python -m dfkd_nb.runs nbs/reports/guidance.ipynb reports/guidance/guidance.html study=guidance
-	@printf '\nThe reports; begin with comparison.html:\n'; printf '  %s\n' "$(CURDIR)"/reports/poor-prior/*.html
+	@$(IN) flock -n -E 75 $(READY) python -m dfkd_nb.runs nbs/reports/guidance.ipynb reports/guidance/guidance.html study=guidance $(BUSY)
+	@printf '\nThe reports; the claims stand in guidance.html:\n'; printf '  %s\n' "$(CURDIR)"/reports/guidance/guidance.html "$(CURDIR)"/reports/poor-prior/*.html
 
 bench: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/metrics.py
