@@ -15,8 +15,8 @@ import os
 for k in ('OMP_NUM_THREADS','OPENBLAS_NUM_THREADS','MKL_NUM_THREADS'): os.environ[k] = '1'      # before NumPy is loaded; the same for both sides
 import argparse, time
 import numpy as np, ot, scipy.linalg, torch
-from dfkd_nb.metrics import leave_groups_out
-from dfkd_nb.stats import random_groups
+from dfkd_nb.evaluate.metrics import leave_groups_out
+from dfkd_nb.evaluate.intervals import random_groups
 
 def features(n, d, seed):
     "Two sets `(n, d)`: standard deviations (1+i)^-½; the second is shifted by a tenth of them and a twentieth wider"
@@ -51,7 +51,7 @@ def density_coverage(x, y):
     inside = dist2(x,y)<=radii(x,5)[:,None]
     return dict(density=inside.sum(0).mean()/5, coverage=inside.any(1).mean())
 def mind(x, y):
-    from dfkd_nb.metrics import project                                # the directions only, as they are part of the definition
+    from dfkd_nb.evaluate.metrics import project                                # the directions only, as they are part of the definition
     u = project(np.eye(x.shape[1]), 1000, 0)
     px,py = np.sort(u@x.T), np.sort(u@y.T)
     if len(x)==len(y): return dict(mind=3*x.shape[1]*((px-py)**2).mean())
