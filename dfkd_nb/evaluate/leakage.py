@@ -10,11 +10,11 @@ __all__ = ['nearest', 'Neighbours', 'neighbours', 'closeness', 'member_share', '
 import math
 from dataclasses import dataclass
 from pathlib import Path
-import numpy as np, pandas as pd, torch, torch.nn.functional as F
+import numpy as np, pandas as pd, torch
 from scipy import stats as sps
 from ..core import to_float
 from .features import as_uint8_rgb, extract
-from .metrics import reference
+from .metrics import sq_distances
 from ..models.dgm import DGM, elbo, per_item
 from ..noise import stream
 from ..stats import check_level, check_values, wilson
@@ -31,7 +31,7 @@ def _nearest_pixels(a, b):
     times = channels if a.shape[1]==b.shape[1]==1 else 1
     if a.shape[1]!=b.shape[1]: a,b = (x.sum(1, dtype=torch.int16) for x in (a,b)) # one grey, one coloured
     a,b = (x.flatten(1).float() for x in (a,b))
-    block = max(1, int(2**24//max(1., float(a.abs().max()*b.abs().max()))))       # columns whose product float32 adds exactly
+    block = max(1, int(2**24//max(1., float(a.abs().max()*b.abs().max()))))       # columns that float32 adds exactly
     d2,idx = [],[]
     for rows in a.split(max(1, 2**23//len(b))):
         dot = sum((u@v.T).double() for u,v in zip(rows.split(block,1), b.split(block,1)))
@@ -39,11 +39,22 @@ def _nearest_pixels(a, b):
         d2.append(d[np.arange(len(d)),i]); idx.append(i)
     return (np.concatenate(d2)+a2.numpy())/size, np.concatenate(idx)
 
-def _nearest_cosine(a, b):
-    "1 − cosine to the nearest row of `b` and its index"
-    a,b = F.normalize(a,dim=1),F.normalize(b,dim=1)
-    idx = torch.cat([(rows@b.T).argmax(1) for rows in a.split(max(1, 2**23//len(b)))])
-    return np.concatenate([1-(u.double()*b[i].double()).sum(1).numpy() for u,i in zip(a.split(1000), idx.split(1000))]).clip(0), idx.numpy()
+def _unit(x):
+    "float64 rows of length 1"
+    x = x.double().numpy()
+    return x/np.sqrt((x**2).sum(1,keepdims=True)).clip(1e-12)
+
+def _nearest_cosine(a, b, chunk=2048):
+    "1 − cosine to the nearest row of `b`, half the squared distance of unit vectors, and its index"
+    u,least,idx = _unit(a),np.full(len(a),np.inf),np.zeros(len(a),int)
+    for start in range(0,len(b),chunk):
+        v = _unit(b[start:start+chunk])
+        for i in range(0,len(u),chunk):
+            d2 = sq_distances(u[i:i+chunk], v, 1)                                 # no coordinate reaches 2¹
+            best,least_here = d2.argmin(1),d2.min(1)
+            near = np.flatnonzero(least_here<least[i:i+chunk])                    # a later tie does not replace
+            least[i+near],idx[i+near] = least_here[near],start+best[near]
+    return least/2, idx
 
 @torch.no_grad()
 def nearest(
@@ -55,7 +66,9 @@ def nearest(
 ) -> tuple: # Distance `(n,)` and index `(n,)`: RMS over pixels in `[0, 1]`, or 1 − cosine of the features
     "Every image's nearest image of a reference set, by full search; the first one where several are equally near"
     a,b = as_uint8_rgb(images),as_uint8_rgb(reference)
-    if a.shape[1:]!=b.shape[1:]: raise ValueError(f"images of {tuple(a.shape[2:])} pixels against a reference of {tuple(b.shape[2:])}; resize one of them")
+    if a.shape[1:]!=b.shape[1:]:
+        raise ValueError(f"images of {tuple(a.shape[2:])} pixels against a reference of {tuple(b.shape[2:])}; "
+                         "resize one of them")
     if space!='pixels': return _nearest_cosine(*(extract(x, space, cache=cache, device=device) for x in (a,b)))
     d2,idx = _nearest_pixels(a,b)
     return np.sqrt(d2)/255, idx

@@ -43,10 +43,10 @@ class PriorSamples:
         seed:int=0, # Their seed
     ) -> 'PriorSamples': # One pass, for all terms
         "Draw, clamp, encode"
-        seen,device = [],next(teacher.parameters()).device
-        noise = lambda purpose,i: {k:v.to(device) for k,v in teacher.noise(seed,i,purpose).items()}
+        seen = []
         for i in torch.arange(n).split(128):
-            view = View(teacher.generate(noise(11,i)).image.clamp(0,1), teacher, noise(12,i))
+            drawn = teacher.generate(teacher.noise(seed, i, 'matched')).image.clamp(0,1)
+            view = View(drawn, teacher, teacher.noise(seed, i, 'matched_posterior'))
             seen.append((elbo_parts(view), complexity(view.images), {k:view.traces[0][k].value.flatten(1) for k in view.traces[0].latents}, view.features))
         parts,tv,codes,features = zip(*seen)
         return cls(torch.cat(parts), torch.cat(tv), {k:torch.cat([c[k] for c in codes]) for k in codes[0]}, [torch.cat(f) for f in zip(*features)])
@@ -236,7 +236,9 @@ class AggregateMMD(_Levels):
 
 def _features(view):
     "Pooled encoder features of a group"
-    _group(view); tap_moments(view)
+    _group(view); view.answer
+    if not view.features:
+        raise ValueError(f"{type(view.teacher).__name__} declares no layers to read (taps): leave out the feature terms")
     return view.features
 
 @dataclass
