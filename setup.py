@@ -1,7 +1,7 @@
 "Packaging: everything is read from settings.ini, so that nbdev and pip never disagree"
 from configparser import ConfigParser
 from pathlib import Path
-from setuptools import setup
+from setuptools import find_packages, setup
 
 here = Path(__file__).resolve().parent
 config = ConfigParser(delimiters=['='], interpolation=None)
@@ -18,7 +18,7 @@ setup(
     classifiers=[f"Development Status :: {status[int(s['status'])-1]}", 'Intended Audience :: Science/Research',
                  f"Natural Language :: {s['language']}", 'Programming Language :: Python :: 3',
                  'Topic :: Scientific/Engineering :: Artificial Intelligence'],
-    packages=[s['lib_path']], python_requires=f">={s['min_python']}",
+    packages=find_packages(include=[s['lib_path'], f"{s['lib_path']}.*"]), python_requires=f">={s['min_python']}",
     install_requires=s['requirements'].split(),
     extras_require={k.removesuffix(extra): v.split() for k,v in s.items() if k.endswith(extra)},
     entry_points={'nbdev': [f"{s['lib_path']} = {s['lib_path']}._modidx:d"]},

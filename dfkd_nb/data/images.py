@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np, torch
 import torch.nn.functional as F
 from ..core import data_dir, sha256, to_float
-from ..models.classifier import split
 
 # %% ../../nbs/data/images.ipynb #6588ccb1
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ __all__ = ['noise_images', 'prior_images', 'mixed']
 import torch
 from ..core import to_uint8
 from .images import ImageSet
-from ..models.dgm import DGM
 
 # %% ../../nbs/data/sources.ipynb #c1d21013
 def noise_images(
@@ -22,7 +21,7 @@ def noise_images(
 
 @torch.no_grad()
 def prior_images(
-    teacher:DGM, # Frozen
+    teacher, # Frozen `DGM`
     n:int, # Images
     seed:int=0, # Image `i` depends on `(seed, i)`; the same samples start prior-seeded synthesis
 ) -> ImageSet: # 8-bit, as a PNG would store them

@@ -12,7 +12,6 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 from safetensors import SafetensorError
 from ..core import data_dir, frozen
-from ..report.reading import lacking
 
 # %% ../../nbs/diffusion/pipeline.ipynb #9277a3f1
 PARTS = ('vae','unet','text_encoder','tokenizer','scheduler')

@@ -17,7 +17,6 @@ from safetensors.torch import save_file
 from tqdm.auto import tqdm
 from ..core import atomic, state_hash, to_uint8
 from ..data.images import ImageSet
-from ..evaluate.metrics import moments
 from ..models.classifier import Classifier, check_labels
 from ..noise import item_noise, stream
 

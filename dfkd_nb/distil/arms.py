@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 import torch
 from .passes import FreshPasses, KeptPasses, Pass, follow
 from ..models.dgm import DGM, Trace, batch_norms, compare, elbo
-from ..models.families import measure
 
 # %% ../../nbs/distil/arms.ipynb #301ad5be
 ALONE = ('nelbo','objective') # Measures of the student alone, which need no teacher

@@ -14,8 +14,6 @@ from ..core import atomic, frozen, state_hash
 from ..data.images import ImageSet
 from .soft_targets import Distiller
 from ..models.classifier import Classifier
-from ..models.dgm import first
-from ..report.tables import apart
 from ..synthesis.dataset import load_groups
 from ..training.loop import Objective, fit
 

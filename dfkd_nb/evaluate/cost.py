@@ -15,8 +15,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 from ..core import frozen, n_parameters
-from ..diffusion.decoders import KINDS, LatentDecoder
-from ..models.autoencoder import decode, vae_factor
 
 # %% ../../nbs/evaluate/cost.ipynb #9cc73f5d
 def model_size(

@@ -16,9 +16,6 @@ from functools import cached_property
 import numpy as np, scipy.linalg, torch
 from scipy.optimize import linear_sum_assignment
 from ..core import check_images
-from .cost import cost
-from .leakage import nearest
-from ..models.dgm import first
 from ..noise import stream
 
 # %% ../../nbs/evaluate/metrics.ipynb #3afe22c2

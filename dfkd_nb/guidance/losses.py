@@ -13,7 +13,7 @@ from torch import nn
 from .matching import AggregateMMD, AggregatePosterior, FeatureMMD, FeatureMoments, PriorSamples, TypicalComplexity, Typicality
 from .terms import adversarial, batch_norm, batch_norm_l2, chosen_levels, classification, posterior_kl, reconstruction
 from .view import View
-from ..models.dgm import DGM, norms
+from ..models.dgm import DGM
 
 # %% ../../nbs/guidance/losses.ipynb #554bf354
 TERMS = {'posterior_kl':posterior_kl, 'reconstruction':reconstruction, 'batch_norm':batch_norm, 'batch_norm_l2':batch_norm_l2,

@@ -9,7 +9,7 @@ __all__ = ['elbo_parts', 'complexity', 'PriorSamples', 'Matched', 'Typicality', 
 # %% ../../nbs/guidance/matching.ipynb #1cc617dc
 from dataclasses import dataclass, field
 import torch
-from .terms import chosen_levels, reconstruction, tap_moments
+from .terms import chosen_levels, reconstruction
 from .view import View
 from ..models.dgm import DGM, level_kls, per_item
 

@@ -25,7 +25,7 @@ def posterior_kl(
     "KL of the teacher's posterior from its prior, summed over levels"
     q,p = view.traces
     if level is None: return sum(level_kls(q,p).values())
-    return sum(compare_arms('kl', q[k], p[k]) for k in chosen_levels(q.latents, level))
+    return sum(compare('kl', q[k], p[k]) for k in chosen_levels(q.latents, level))
 
 def reconstruction(
     view:View # Images and teacher

@@ -14,7 +14,6 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from torch import nn
 from .dgm import DGM, Trace, Variable, normal, visit
 from .registry import register
-from ..report.names import colour
 
 # %% ../../nbs/models/autoencoder.ipynb #0c13da8d
 AUTOENCODERS = {'AutoencoderKL':AutoencoderKL, 'AutoencoderTiny':AutoencoderTiny}

@@ -13,7 +13,6 @@ import torch, torch.nn.functional as F
 from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 from ..data.images import ImageSet
-from .families import family
 from ..noise import stream
 from ..stats import wilson
 

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 from ..core import atomic
-from .families import divergence, family, measure
+from .families import divergence, family
 from ..noise import item_noise
 
 # %% ../../nbs/models/dgm.ipynb #845aa292

@@ -8,7 +8,6 @@ __all__ = ['FAMILIES', 'MEASURES', 'SAME', 'Family', 'family', 'positive_std', '
 # %% ../../nbs/models/families.ipynb #66b205c6
 import torch, torch.nn.functional as F
 from torch.distributions import Bernoulli, Categorical, Distribution, Normal, kl_divergence
-from ..training.loop import fit
 
 # %% ../../nbs/models/families.ipynb #f09d452c
 class Family:

@@ -12,7 +12,6 @@ from html import escape
 from pathlib import Path
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, seaborn as sns
 from PIL import Image
-from ..models.dgm import first
 from .names import METHODS, NAMES, colour
 from .tables import Html, METRICS
 

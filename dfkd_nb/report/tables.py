@@ -10,7 +10,6 @@ __all__ = ['METRICS', 'VERDICTS', 'describe', 'Html', 'text_table', 'select', 'f
 import math, re
 from html import escape
 import numpy as np, pandas as pd
-from ..data.recolour import caption
 from ..stats import holm
 
 # %% ../../nbs/report/tables.ipynb #53d9b7fb

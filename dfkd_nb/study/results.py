@@ -11,7 +11,6 @@ import importlib.metadata, json, math, platform, subprocess, time
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from ..core import atomic, ensure_writable, repo_root
-from ..data.sources import mixed
 from ..evaluate.metrics import relative
 from ..stats import t_interval
 

@@ -19,7 +19,7 @@ from ..data.images import ImageSet
 from ..data.recolour import caption
 from ..diffusion.decoders import KINDS, load_decoder
 from ..guidance.losses import Guidance
-from ..models.dgm import DGM, first
+from ..models.dgm import DGM
 from ..noise import item_noise, stream
 from .recipe import Recipe
 from .sampler import denoise, nearest_class
