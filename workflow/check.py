@@ -69,7 +69,7 @@ def sync():
 def notebooks():
     "Run nbdev_test and end with the number of notebooks that passed and failed"
     skip = r'^(experiments|reports|[_.].*)$'
-    files = [p for p in Path('nbs').glob('*.ipynb') if p.name[0] not in '_.']
+    files = [p for p in Path('nbs').rglob('*.ipynb') if p.name[0] not in '_.' and not {'experiments','reports'}&set(p.parts)]
     cmd = [Path(sys.executable).with_name('nbdev_test'), '--n_workers', 2, '--do_print', '--timing', '--flags', 'slow', '--skip_folder_re', skip]
     with subprocess.Popen([str(c) for c in cmd], stderr=subprocess.PIPE, text=True) as p:
         err = [(sys.stderr.write(line), line)[1] for line in p.stderr]

@@ -15,7 +15,7 @@ from torch import nn
 from ..core import data_dir, frozen, n_parameters, state_hash
 from .pipeline import embed, predict_noise, predicted_x0
 from ..models.autoencoder import decode, vae_factor
-from ..models.registry import load
+from ..models.registry import load, register
 from ..noise import item_noise
 from ..training.loop import Objective, fit
 
@@ -29,6 +29,7 @@ def resize(
     "Bilinear with antialiasing, so that every pixel counts"
     return x if x.shape[-1]==size else F.interpolate(x, size=(size,size), mode='bilinear', antialias=True)
 
+@register
 class LatentDecoder(nn.Module, PyTorchModelHubMixin):
     "A cheap decoder of scaled latents"
     def __init__(self,

@@ -13,6 +13,7 @@ import torch, torch.nn.functional as F
 from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 from ..data.images import ImageSet
+from .registry import register
 from ..noise import stream
 from ..stats import wilson
 
@@ -130,6 +131,7 @@ def build_steps(
         if m := re.fullmatch(re.sub('[A-Z]', r'(\\d+)', form), arch): return family(*map(int,m.groups()), classes, shape)
     raise KeyError(f"unknown architecture {arch!r}; expected one of {', '.join(ARCHITECTURES)} with numbers for the capital letters, e.g. wrn-40-2")
 
+@register
 class Classifier(nn.Module, PyTorchModelHubMixin):
     "A classifier of images in `[0, 1]`, by name"
     def __init__(self,
