@@ -75,12 +75,13 @@ class Passes:
         cond=None, # Function of item numbers → conditions, for a conditional model
     ):
         if under not in UNDER: raise ValueError(f"under={under!r}: expected one of {UNDER}")
-        if teacher.training: raise ValueError("the teacher is in training mode: its BatchNorm would change; use core.frozen")
-        need = 'generate' if under=='prior' else 'infer'
-        if not teacher.can(need): raise TypeError(f"{type(teacher).__name__} has no {need}, so no passes under {under!r}")
+        if teacher.training:
+            raise ValueError("the teacher is in training mode: its BatchNorm would change; use core.frozen")
+        need,kind = 'generate' if under=='prior' else 'infer',type(teacher).__name__
+        if not teacher.can(need): raise TypeError(f"{kind} has no {need}, so no passes under {under!r}")
         if under!='prior' and images is None: raise ValueError(f"passes under {under!r} need images")
         if under=='step' and not any(v.time for v in teacher.variables.values()):
-            raise TypeError(f"{type(teacher).__name__} has no time axis, so no passes under 'step'")
+            raise TypeError(f"{kind} has no time axis, so no passes under 'step'")
         self.teacher,self.under,self.images,self.prior,self.seed,self.cond = teacher,under,images,prior,seed,cond
         self.calls = 0
 
@@ -157,7 +158,7 @@ class KeptPasses(Passes):
     def take(self,
         n:int, # How many
         generator:torch.Generator, # Source of the choice
-        part:float|None=None, # Part of the images that may be drawn, the first ones (a curriculum); `None` is no curriculum
+        part:float|None=None, # Part of the images that may be drawn, the first ones; `None` is no curriculum
     ) -> Pass: # With replacement
         "Draw passes"
         if part is None or self.images is None: return self[torch.randint(self.n, (n,), generator=generator)]
