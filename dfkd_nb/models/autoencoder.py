@@ -212,6 +212,16 @@ class Autoencoder(DGM):
         "What such autoencoders are trained with, without the adversarial and perceptual parts"
         return autoencoder_loss(self.net, data, generator, 1e-6*kl_weight)
 
+    @torch.no_grad()
+    def calibrate(self,
+        data:torch.Tensor # Images of the training set, `(b, c, h, w)`
+    ) -> None:
+        "Scale latents to unit variance, as Stable Diffusion's are; a point posterior keeps the scale it has learnt"
+        if self.point: return
+        factor = round(1/encode(self.net, data).div(self.net.config.scaling_factor).std().item(), 5)
+        self.net.register_to_config(scaling_factor=factor)
+        self.settings['scaling_factor'] = factor
+
     def save_pretrained(self, folder):
         "As diffusers does, so that a student drops into a pipeline by `from_pretrained`"
         self.net.register_to_config(_name_or_path='')                             # where it came from is nobody's business

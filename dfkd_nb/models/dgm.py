@@ -267,6 +267,11 @@ class DGM(nn.Module):
         loss = -elbo(q, p, kl_weight).mean()
         return loss,dict(nelbo=loss)
 
+    def calibrate(self,
+        data # A batch of the training data
+    ) -> None:
+        "Whatever is set after training by looking at data once; nothing, unless a family says otherwise"
+
 def first(
     data # A tensor, or name → tensor
 ) -> torch.Tensor: # One tensor of it
