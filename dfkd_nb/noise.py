@@ -31,7 +31,7 @@ PURPOSES = {
     'cutmix':             Purpose(4, 1, 'boxes and partners of latent CutMix, by group'),
     'rounds':             Purpose(5, 1, 'noise that leads back in a round of synthesis, by timestep'),
     'posterior':          Purpose(2*64, 64, "teacher's posterior, where it judges a synthesis"),
-    'prior':              Purpose(3*64, 64, "teacher's own samples, as a source of images and as starts of a synthesis"),
+    'prior':              Purpose(3*64, 64, "teacher's own samples, as images and to start a synthesis from"),
     'matched':            Purpose(11*64, 64, "teacher's own samples behind the matching terms"),
     'matched_posterior':  Purpose(12*64, 64, 'their posterior'),
     'generative':         Purpose(21*64, 64, 'generative passes to distil'),
@@ -40,6 +40,7 @@ PURPOSES = {
     'inversion':          Purpose(40*64, 1, 'images that an inversion starts from'),
     'probe':              Purpose(41*64, 64, 'samples that a student is watched on; targets of activation records'),
     'generator':          Purpose(42*64, 1, 'images that DeepInversion starts from'),
+    'pixels':             Purpose(44*64, 1, 'noise of a generator of pixels that learned against a classifier'),
     'trajectory':         Purpose(51, 1, "trajectories of the pipeline that cheap decoders and priors learn from"),
     'evaluate':           Purpose(51*64, 64, 'posterior of held-out data'),
     'samples':            Purpose(61*64, 64, 'samples that are evaluated'),
@@ -55,7 +56,8 @@ def noise_ids(
     repeat:int=0, # Number of the draw, where a purpose draws several
 ) -> tuple: # Ids for `stream`
     "Where the noise of one item comes from"
-    if purpose not in PURPOSES: raise KeyError(f"unknown purpose {purpose!r} of noise; expected one of {sorted(PURPOSES)}")
+    if purpose not in PURPOSES:
+        raise KeyError(f"unknown purpose {purpose!r} of noise; expected one of {sorted(PURPOSES)}")
     p,own = PURPOSES[purpose],variable+64*repeat
     if variable<64 and own<p.slots: return (p.id+own, int(item), int(time))
     return (p.id, int(item), int(time), variable, repeat)

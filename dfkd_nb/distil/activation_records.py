@@ -63,7 +63,8 @@ class Record:
         objective:str # A key of `OBJECTIVES`
     ) -> list: # Keys of `stats`
         "The part of the record that an objective reads"
-        kinds = {'top':('mean/logits','cov/logits','std/logits'), 'spectral':('eigval','eigvec'), 'spectral-pairs':('sv/','u/','v/')}.get(objective, ('mean/','cov/','std/'))
+        kinds = {'top':('mean/logits','cov/logits','std/logits'), 'spectral':('eigval','eigvec'),
+                 'spectral-pairs':('sv/','u/','v/')}.get(objective, ('mean/','cov/','std/'))
         return [k for k in self.stats if k.startswith(kinds)]
 
     def nbytes(self,
@@ -78,15 +79,19 @@ class Record:
         "Raise `ValueError` unless the record was made from this very network"
         shapes = net.shapes(net.preactivations)
         if shapes!=self.shapes:
-            raise ValueError(f"the record is of {self.arch} with layers {self.shapes}, but this {net.arch} has {shapes}; use the network it was made from")
-        if state_hash(net)!=self.network: raise ValueError(f"the record is of a {self.arch} with other weights; use the network it was made from, or make a new record")
+            raise ValueError(f"the record is of {self.arch} with layers {self.shapes}, "
+                             f"but this {net.arch} has {shapes}; use the network it was made from")
+        if state_hash(net)!=self.network:
+            raise ValueError(f"the record is of a {self.arch} with other weights; use the network it was made from, "
+                             "or make a new record")
         return self
 
     def row(self,
         label:int # A class
     ) -> int: # Its position in the record
         "Where a class is; raises `KeyError` if it was not recorded"
-        if label not in self.labels: raise KeyError(f"class {label} is not in the record, which has {list(self.labels)}")
+        if label not in self.labels:
+            raise KeyError(f"class {label} is not in the record, which has {list(self.labels)}")
         return self.labels.index(label)
 
 # %% ../../nbs/distil/activation_records.ipynb #8f38739d
@@ -120,10 +125,13 @@ def make_record(
     batch:int=500, # Images per forward pass
 ) -> Record: # float32 statistics of every class that has at least two images
     "Statistics of a classifier's pre-activations, per class and layer, in one pass (Lopes et al. 2017, section 3)"
-    if net.training: raise ValueError("the network is in training mode: dropout and BatchNorm would enter the record; use core.frozen")
+    if net.training:
+        raise ValueError("the network is in training mode: dropout and BatchNorm would enter the record; "
+                         "use core.frozen")
     check_labels(images, net.classes)
     labels = [c for c,n in enumerate(images.labels.bincount()) if n>1]
-    if not labels: raise ValueError(f"{images.name or 'image set'}: no class has two images, and a covariance needs them")
+    if not labels:
+        raise ValueError(f"{images.name or 'image set'}: no class has two images, and a covariance needs them")
     shapes,device = net.shapes(net.preactivations),next(net.parameters()).device
     layers,width = list(shapes),{k:torch.Size(s).numel() for k,s in shapes.items()}
     sums,cross = {k:_Sums() for k in layers},{p:_Sums() for p in zip(layers,layers[1:]) if rank}
@@ -140,11 +148,13 @@ def make_record(
         square = (lambda m: torch.outer(m,m)) if width[k]<=limit else torch.square
         cov = {c:(s.product[c]-n*square(mean[c]))/(n-1) for c,n in zip(labels,counts)}
         stats[f'mean/{k}'] = stack(mean.values())
-        stats[f'cov/{k}' if width[k]<=limit else f'std/{k}'] = stack(cov.values()) if width[k]<=limit else stack(v.clamp(min=0).sqrt() for v in cov.values())
+        if width[k]<=limit: stats[f'cov/{k}'] = stack(cov.values())
+        else: stats[f'std/{k}'] = stack(v.clamp(min=0).sqrt() for v in cov.values())
     if cross:
         moments = [[cross[p].product[c]/n for p in cross] for c,n in zip(labels,counts)]
         for j,(k,m) in enumerate(cross):
-            for name,part in zip(('sv','u','v'), zip(*(_pair_spectrum(ms[j],rank) for ms in moments))): stats[f'{name}/{k}+{m}'] = stack(part)
+            for name,part in zip(('sv','u','v'), zip(*(_pair_spectrum(ms[j],rank) for ms in moments))):
+                stats[f'{name}/{k}+{m}'] = stack(part)
         sizes = [shapes[k][0] for k in layers]
         stats['eigval'],stats['eigvec'] = (stack(p) for p in zip(*(_edge_spectrum(ms,sizes,rank) for ms in moments)))
     return Record(stats, net.arch, state_hash(net), shapes, temperature, tuple(labels), tuple(counts), images.classes)
@@ -164,14 +174,21 @@ def load_record(
 ) -> Record: # The record
     "Load a record; raises `FileNotFoundError` or `ValueError` naming what is missing, damaged or not finite"
     path = Path(path)
-    if not path.is_file(): raise FileNotFoundError(f"{path} is missing; the owner of the data makes it (activation_records.make_record, save_record)")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; the owner of the data makes it (activation_records.make_record, "
+                                "save_record)")
     try:
-        with safe_open(path, 'pt') as f: meta,stats = (f.metadata() or {}).get('record'),{k:f.get_tensor(k) for k in f.keys()}
+        with safe_open(path, 'pt') as f:
+            meta,stats = (f.metadata() or {}).get('record'),{k:f.get_tensor(k) for k in f.keys()}
     except SafetensorError as e: raise ValueError(f"{path} is damaged or truncated ({e}); ask for it again") from e
-    if meta is None: raise ValueError(f"{path} is a safetensors file, but not an activation record: its metadata do not say what was recorded")
-    if bad := sorted(k for k,v in stats.items() if not torch.isfinite(v).all()): raise ValueError(f"{path}: {len(bad)} tensors are not finite, first {bad[0]!r}")
+    if meta is None:
+        raise ValueError(f"{path} is a safetensors file, but not an activation record: "
+                         "its metadata do not say what was recorded")
+    if bad := sorted(k for k,v in stats.items() if not torch.isfinite(v).all()):
+        raise ValueError(f"{path}: {len(bad)} tensors are not finite, first {bad[0]!r}")
     meta = json.loads(meta)
-    return Record(stats, **meta | dict(shapes={k:tuple(s) for k,s in meta['shapes'].items()}, **{k:tuple(meta[k]) for k in ('labels','counts','classes')}))
+    return Record(stats, **meta | dict(shapes={k:tuple(s) for k,s in meta['shapes'].items()},
+                                       **{k:tuple(meta[k]) for k in ('labels','counts','classes')}))
 
 # %% ../../nbs/distil/activation_records.ipynb #7b92d023
 def factor(
@@ -179,7 +196,9 @@ def factor(
 ) -> torch.Tensor: # `C` with `C Cᵀ = cov`, `(n, n)`, float32
     "Symmetric-eigenvalue factor; raises `ValueError` if `cov` has clearly negative eigenvalues"
     val,vec = torch.linalg.eigh(cov.double())
-    if val[0]<-1e-4*val[-1].abs()-1e-12: raise ValueError(f"a covariance with eigenvalue {val[0]:.3g} (largest {val[-1]:.3g}) is none; make the record again")
+    if val[0]<-1e-4*val[-1].abs()-1e-12:
+        raise ValueError(f"a covariance with eigenvalue {val[0]:.3g} (largest {val[-1]:.3g}) is none; "
+                         "make the record again")
     return (vec*val.clamp(min=0).sqrt()).float()
 
 class Targets:
@@ -192,7 +211,8 @@ class Targets:
         self.record,i = record,record.row(label)
         stats = record.stats
         self.mean = {k:stats[f'mean/{k}'][i] for k in (layers or record.layers)}
-        self.spread = {k:factor(stats[f'cov/{k}'][i]) if f'cov/{k}' in stats else stats[f'std/{k}'][i] for k in self.mean}
+        self.spread = {k:factor(stats[f'cov/{k}'][i]) if f'cov/{k}' in stats else stats[f'std/{k}'][i]
+                       for k in self.mean}
 
     def draw(self,
         seed:int, # Run seed
@@ -201,7 +221,7 @@ class Targets:
         "Draw a target for each image"
         out = {}
         for k,m in self.mean.items():
-            eps,s = item_noise(seed, indices, m.shape, 64*41+self.record.layers.index(k)),self.spread[k]
+            eps,s = item_noise(seed, indices, m.shape, 'probe', self.record.layers.index(k)),self.spread[k]
             out[k] = (m+(eps@s.T if s.ndim==2 else eps*s)).reshape(-1,*self.record.shapes[k])
         return out
 
@@ -219,11 +239,12 @@ def match_pairs(
     record:Record, # Record
     row:int, # Position of the class in it
 ) -> torch.Tensor: # Scalar, ≥ 0
-    "Cross-moments of consecutive layers against the record's, in its leading singular directions (our reading of Lopes et al. 2017)"
+    "Cross-moments of consecutive layers against the record's, in its singular directions (our reading of Lopes et al.)"
     h,total = {k:rectified_units(v) for k,v in seen.items()},0.
     for k,m in record.pairs:
         s,u,v = (record.stats[f'{n}/{k}+{m}'][row].to(h[k]) for n in ('sv','u','v'))
-        total = total + ((h[k]@u).T@(h[m]@v)/len(h[k])-torch.diag(s)).square().sum()      # UᵀMV of the record is diagonal
+        # UᵀMV of the record is diagonal
+        total = total + ((h[k]@u).T@(h[m]@v)/len(h[k])-torch.diag(s)).square().sum()
     return total
 
 def match_edges(
@@ -255,24 +276,29 @@ class Reconstruction:
     keep:float=.5 # Share of each hidden layer that it keeps
 
     def __post_init__(self):
-        if self.objective not in OBJECTIVES: raise KeyError(f"unknown objective {self.objective!r}; expected one of {OBJECTIVES}")
+        if self.objective not in OBJECTIVES:
+            raise KeyError(f"unknown objective {self.objective!r}; expected one of {OBJECTIVES}")
         for k in ('n','batch','steps'):
             if getattr(self,k)<1: raise ValueError(f"{k}={getattr(self,k)}: expected at least 1")
         for k in ('keep_input','keep'):
             if not 0<getattr(self,k)<=1: raise ValueError(f"{k}={getattr(self,k)}: expected a share in (0, 1]")
-        if not (0<self.mean<1 and self.std>=0): raise ValueError(f"mean={self.mean}, std={self.std}: initial pixels need a mean within (0, 1) and a deviation ≥ 0")
+        if not (0<self.mean<1 and self.std>=0):
+            raise ValueError(f"mean={self.mean}, std={self.std}: "
+                             "initial pixels need a mean within (0, 1) and a deviation ≥ 0")
 
     def budget(self,
         classes:int=10 # Recorded classes
     ) -> dict: # What the images cost
-        "Images, and optimiser steps and teacher calls of making them (one call is one image through the teacher, and back)"
+        "Images, and the optimiser steps and teacher calls of making them (a call is one image there and back)"
         batches = sum(-(-int(c)//self.batch) for c in (torch.arange(self.n)*classes//self.n).bincount())
         return dict(images=self.n, synthesis_steps=self.steps*batches, synthesis_teacher_calls=self.n*self.steps)
 
 def _loss(how, record, label, idx, seed, like):
     "The objective of one batch as a function of the activations; targets are drawn here, once"
     if how.objective in ('spectral','spectral-pairs'):
-        if not record.keys(how.objective): raise ValueError(f"the record has no spectral part, which {how.objective!r} needs; make it with rank > 0 on a network of two layers or more")
+        if not record.keys(how.objective):
+            raise ValueError(f"the record has no spectral part, which {how.objective!r} needs; "
+                             "make it with rank > 0 on a network of two layers or more")
         return partial(match_edges if how.objective=='spectral' else match_pairs, record=record, row=record.row(label))
     top = how.objective=='top'
     drawn = {k:v.to(like) for k,v in Targets(record, label, ['logits'] if top else None).draw(seed,idx).items()}
@@ -299,12 +325,14 @@ def reconstruct(
     for label,b,idx in tqdm(jobs, desc=how.objective, mininterval=10):
         loss = _loss(how, record, label, idx, seed, like)
         masks = _masks(how, record, net.shape, stream(seed,42,label,b), like)
-        x = how.mean+how.std*item_noise(seed, idx, net.shape, 64*40)
+        x = how.mean+how.std*item_noise(seed, idx, net.shape, 'inversion')
         u = x.clamp(.01,.99).logit().to(like).requires_grad_()
         opt = torch.optim.Adam([u], lr=how.lr)
         for k in range(how.steps+1):
             l = loss(activations(net, u.sigmoid(), record.temperature, masks))
-            if not torch.isfinite(l): raise FloatingPointError(f"{how.objective}, class {label}: loss is {l.item()} at step {k}; lower lr={how.lr}")
+            if not torch.isfinite(l):
+                raise FloatingPointError(f"{how.objective}, class {label}: loss is {l.item()} at step {k}; "
+                                         f"lower lr={how.lr}")
             if k%max(1,how.steps//10)==0 or k==how.steps: log.append(dict(label=label, batch=b, step=k, loss=l.item()))
             if k<how.steps: u.grad, = torch.autograd.grad(l, u); opt.step()
         images.append(to_uint8(u.sigmoid()).cpu())

@@ -22,7 +22,7 @@ class Adversary:
     "A student that learns while images arrive; `synthesise(…, adversary=…)` asks for it before each group"
     def __init__(self,
         teacher:Classifier, # Frozen
-        arch:str, # Student, see `classifiers.ARCHITECTURES`
+        arch:str, # Student, see `classifier.ARCHITECTURES`
         *,
         warmup:int=200, # Images before the first student; 20 per class in Qi et al.
         steps:int=40, # Optimiser steps after every group
@@ -31,7 +31,8 @@ class Adversary:
         T:float=4., # Temperature
         seed:int=0, # Of its initial weights and batches
     ):
-        if warmup<1 or steps<1: raise ValueError(f"warmup={warmup}, steps={steps}: the student needs at least one image and one step")
+        if warmup<1 or steps<1:
+            raise ValueError(f"warmup={warmup}, steps={steps}: the student needs at least one image and one step")
         self.teacher,self.arch = teacher,arch
         self.settings = dict(warmup=warmup, steps=steps, batch=batch, lr=lr, T=T, seed=seed)
         self.about = dict(self.settings, arch=arch, teacher=state_hash(teacher))       # for the set's recipe
@@ -39,7 +40,8 @@ class Adversary:
     def _learn(self, net, images, g):
         s = self.settings
         d = Distiller(images, self.teacher, T=s['T'], batch=s['batch'], validation=0.)
-        fit(Objective(d.loss, net=net.requires_grad_()), s['steps'], s['lr'], seed=1000*s['seed']+g, schedule='constant', log_every=s['steps'], desc=f'adversary {g}')
+        fit(Objective(d.loss, net=net.requires_grad_()), s['steps'], s['lr'], seed=1000*s['seed']+g,
+            schedule='constant', log_every=s['steps'], desc=f'adversary {g}')
 
     def __call__(self,
         out:Path, # Folder that `synthesise` works in
@@ -52,7 +54,8 @@ class Adversary:
         with torch.random.fork_rng():
             torch.manual_seed(self.settings['seed'])
             norm = self.teacher.steps.input
-            net = Classifier(self.arch, self.teacher.classes, self.teacher.shape, norm.mean.flatten().tolist(), norm.std.flatten().tolist())
+            net = Classifier(self.arch, self.teacher.classes, self.teacher.shape, norm.mean.flatten().tolist(),
+                             norm.std.flatten().tolist())
         kept = max((k for k in range(first,g+1) if at(k).is_file()), default=first-1)
         if kept>=first: net.load_state_dict(load_file(at(kept)))
         device = next(self.teacher.parameters()).device
@@ -65,9 +68,10 @@ class Adversary:
         groups:int, # Groups of the finished set
         size:int, # Images per group
     ) -> dict: # What it cost beside the images
-        "Optimiser steps and teacher calls of keeping the student up to date (one call is one image through the teacher)"
+        "Optimiser steps and teacher calls of keeping the student up to date (a call is one image through the teacher)"
         first = math.ceil(self.settings['warmup']/size)
-        return dict(synthesis_steps=max(0,groups-first)*self.settings['steps'], synthesis_teacher_calls=sum(k*size for k in range(first,groups)))
+        return dict(synthesis_steps=max(0,groups-first)*self.settings['steps'],
+                    synthesis_teacher_calls=sum(k*size for k in range(first,groups)))
 
 # %% ../../nbs/distil/diffdfkd.ipynb #1280e9b4
 def activation_maps(
@@ -77,7 +81,8 @@ def activation_maps(
     size:int|None=None, # Height and width of the maps; those of the first stage by default
 ) -> tuple: # Logits `(b, classes)`, and maps in `[0, 1]`, `(b, stages, size, size)`; gradients reach the network
     "Grad-CAM at the end of every stage; the weights of the channels are constants"
-    if not net.maps: raise ValueError(f"{net.arch} has no feature maps to compare; use a convolutional network, or leave mSARC out")
+    if not net.maps:
+        raise ValueError(f"{net.arch} has no feature maps to compare; use a convolutional network, or leave mSARC out")
     with torch.enable_grad():
         seen = net.visit(x if any(p.requires_grad for p in net.parameters()) else x.detach().requires_grad_(), net.maps)
         z = seen['logits']; c = z.argmax(1) if classes is None else classes
@@ -105,7 +110,8 @@ class SpatialDistiller(Distiller):
         self.msarc = msarc
         if self.targets is not None:
             device = next(teacher.parameters()).device
-            self.regions = torch.cat([activation_maps(teacher, self.train.batch(i).to(device))[1].detach().cpu() for i in torch.arange(len(self.train)).split(200)])
+            self.regions = torch.cat([activation_maps(teacher, self.train.batch(i).to(device))[1].detach().cpu()
+                                      for i in torch.arange(len(self.train)).split(200)])
 
     def loss(self,
         generator:torch.Generator, # Source of this step's choices
@@ -115,9 +121,13 @@ class SpatialDistiller(Distiller):
         "T² KL and labels as in `Distiller`, and η·mSARC (after Qi et al. 2025; Yu et al. 2023)"
         idx,x = self._draw(generator, next(net.parameters()).device)
         if self.targets is not None: v,want = self.targets[idx].to(x.device),self.regions[idx].to(x.device)
-        else: v,want = (t.detach().to(x.device) for t in activation_maps(self.teacher, x.to(next(self.teacher.parameters()).device)))
+        else:
+            asked = activation_maps(self.teacher, x.to(next(self.teacher.parameters()).device))
+            v,want = (t.detach().to(x.device) for t in asked)
         z,got = activation_maps(net, x, v.argmax(1), want.shape[-1])
-        if got.shape!=want.shape: raise ValueError(f"the teacher has maps at {want.shape[1]} stages, {net.arch} at {got.shape[1]}; choose a student of as many stages")
+        if got.shape!=want.shape:
+            raise ValueError(f"the teacher has maps at {want.shape[1]} stages, {net.arch} at {got.shape[1]}; "
+                             "choose a student of as many stages")
         total,logs = self.mix(z, idx, v)
         apart = (got-want).square().mean((2,3)).sum(1).mean()
         return total+self.msarc*apart, logs|dict(msarc=apart)

@@ -24,7 +24,7 @@ from ..training.loop import Objective, fit
 def total_variation(
     x:torch.Tensor # Images, `(b, c, h, w)`
 ) -> torch.Tensor: # ≥ 0, `(b,)`
-    "Euclidean norms of the differences to the right, lower, lower-right and lower-left neighbours, summed (after Yin et al. 2020)"
+    "Norms of the differences to the right, lower, lower-right and lower-left neighbours, summed (Yin et al. 2020)"
     pairs = (x[...,1:]-x[...,:-1], x[...,1:,:]-x[...,:-1,:], x[...,1:,1:]-x[...,:-1,:-1], x[...,1:,:-1]-x[...,:-1,1:])
     return sum(torch.linalg.vector_norm(d.flatten(1), dim=1) for d in pairs)
 
@@ -54,11 +54,13 @@ class Inversion:
     def __post_init__(self):
         for k in ('n','batch','steps'):
             if getattr(self,k)<1: raise ValueError(f"{k}={getattr(self,k)}: expected at least 1")
-        if neg := [k for k in ('classification','batch_norm_l2','tv','l2') if getattr(self,k)<0]: raise ValueError(f"weights must be ≥ 0; {neg} are negative")
+        if neg := [k for k in ('classification','batch_norm_l2','tv','l2') if getattr(self,k)<0]:
+            raise ValueError(f"weights must be ≥ 0; {neg} are negative")
 
     def budget(self) -> dict: # What the images cost
-        "Images, and optimiser steps and teacher calls of making them (one call is one image through the teacher, and back)"
-        return dict(images=self.n, synthesis_steps=self.steps*math.ceil(self.n/self.batch), synthesis_teacher_calls=self.n*self.steps)
+        "Images, and the optimiser steps and teacher calls of making them (a call is one image there and back)"
+        return dict(images=self.n, synthesis_steps=self.steps*math.ceil(self.n/self.batch),
+                    synthesis_teacher_calls=self.n*self.steps)
 
 def invert(
     teacher:Classifier, # Frozen
@@ -72,15 +74,18 @@ def invert(
     images,log = [],[]
     labels = torch.arange(how.n)%len(classes)
     for b,idx in enumerate(tqdm(torch.arange(how.n).split(how.batch), desc='deepinversion', mininterval=10)):
-        x = .5+.2*item_noise(seed, idx, teacher.shape, 64*42)
+        x = .5+.2*item_noise(seed, idx, teacher.shape, 'generator')
         u = x.clamp(.01,.99).logit().to(like).requires_grad_()
         opt,y = torch.optim.Adam([u], lr=how.lr),labels[idx].to(like.device)
         for k in range(how.steps+1):
             x = u.sigmoid()
             terms = guide(shifted(x, stream(seed,43,b,k), how.reach), labels=y)
             l = (terms['total']+how.tv*total_variation(x)+how.l2*torch.linalg.vector_norm(x.flatten(1),dim=1)).mean()
-            if not torch.isfinite(l): raise FloatingPointError(f"deepinversion: loss is {l.item()} at step {k}; lower lr={how.lr}")
-            if k%max(1,how.steps//10)==0 or k==how.steps: log.append(dict(batch=b, step=k, loss=l.item(), **{t:v.mean().item() for t,v in terms.items() if t!='total'}))
+            if not torch.isfinite(l):
+                raise FloatingPointError(f"deepinversion: loss is {l.item()} at step {k}; lower lr={how.lr}")
+            if k%max(1,how.steps//10)==0 or k==how.steps:
+                said = {t:v.mean().item() for t,v in terms.items() if t!='total'}
+                log.append(dict(batch=b, step=k, loss=l.item(), **said))
             if k<how.steps: u.grad, = torch.autograd.grad(l, u); opt.step()
         images.append(to_uint8(u.sigmoid()).cpu())
     return ImageSet(torch.cat(images), labels, tuple(classes), 'deepinversion'), pd.DataFrame(log)
@@ -95,10 +100,14 @@ class PixelGenerator(nn.Module):
     ):
         super().__init__()
         c,h,w = shape
-        if h%4 or w%4: raise ValueError(f"{h}×{w} pixels: the generator doubles its resolution twice, so both must be multiples of 4")
+        if h%4 or w%4:
+            raise ValueError(f"{h}×{w} pixels: the generator doubles its resolution twice, "
+                             "so both must be multiples of 4")
         self.shape,self.latent = tuple(shape),latent
-        self.first = nn.Sequential(nn.Linear(latent,2*width*(h//4)*(w//4)), nn.Unflatten(1,(2*width,h//4,w//4)), nn.BatchNorm2d(2*width))
-        block = lambda ni,nf: nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(ni,nf,3,padding=1,bias=False), nn.BatchNorm2d(nf), nn.LeakyReLU(.2))
+        self.first = nn.Sequential(nn.Linear(latent,2*width*(h//4)*(w//4)), nn.Unflatten(1,(2*width,h//4,w//4)),
+                                   nn.BatchNorm2d(2*width))
+        block = lambda ni,nf: nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(ni,nf,3,padding=1,bias=False),
+                                            nn.BatchNorm2d(nf), nn.LeakyReLU(.2))
         self.body = nn.Sequential(block(2*width,2*width), block(2*width,width), nn.Conv2d(width,c,3,padding=1))
 
     def forward(self,
@@ -124,11 +133,13 @@ class GeneratorInversion:
     def __post_init__(self):
         for k in ('n','batch','steps'):
             if getattr(self,k)<1: raise ValueError(f"{k}={getattr(self,k)}: expected at least 1")
-        if neg := [k for k in ('one_hot','activation','entropy','batch_norm_l2') if getattr(self,k)<0]: raise ValueError(f"weights must be ≥ 0; {neg} are negative")
+        if neg := [k for k in ('one_hot','activation','entropy','batch_norm_l2') if getattr(self,k)<0]:
+            raise ValueError(f"weights must be ≥ 0; {neg} are negative")
 
     def budget(self) -> dict: # What the images cost
-        "Images, and optimiser steps and teacher calls of making them (one call is one image through the teacher, and back)"
-        return dict(images=self.n, synthesis_steps=self.steps, synthesis_teacher_calls=self.batch*self.steps*(2 if self.batch_norm_l2 else 1)+self.n)
+        "Images, and the optimiser steps and teacher calls of making them (a call is one image there and back)"
+        return dict(images=self.n, synthesis_steps=self.steps,
+                    synthesis_teacher_calls=self.batch*self.steps*(2 if self.batch_norm_l2 else 1)+self.n)
 
 def one_hot_loss(
     z:torch.Tensor # Logits, `(b, classes)`
@@ -158,10 +169,12 @@ def train_generator(
     def loss(generator, progress, net):
         x = net(torch.randn(how.batch, how.latent, generator=generator).to(next(net.parameters()))).to(device)
         seen = teacher.visit(x, [hidden])
-        terms = dict(one_hot=one_hot_loss(seen['logits']), activation=-seen[hidden].abs().mean(), entropy=entropy_loss(seen['logits']))
+        terms = dict(one_hot=one_hot_loss(seen['logits']), activation=-seen[hidden].abs().mean(),
+                     entropy=entropy_loss(seen['logits']))
         if guide: terms['batch_norm_l2'] = guide(x)['total'][0]
         return sum(getattr(how,k)*v for k,v in terms.items()), terms
-    log = fit(Objective(loss, net=net), how.steps, how.lr, seed=seed, checkpoint=checkpoint, log_every=max(1,how.steps//20), save_every=max(1,how.steps//4), schedule='constant', desc='dafl',
+    log = fit(Objective(loss, net=net), how.steps, how.lr, seed=seed, checkpoint=checkpoint,
+              log_every=max(1,how.steps//20), save_every=max(1,how.steps//4), schedule='constant', desc='dafl',
               about=dict(asdict(how), teacher=state_hash(teacher)))
     return frozen(net.cpu()), log
 
@@ -174,7 +187,7 @@ def draw(
     seed:int=0, # Image `i` depends on `(seed, i)` only
 ) -> ImageSet: # 8-bit; the labels are the teacher's opinion
     "Images of a trained generator, with pseudo-labels"
-    z = item_noise(seed, range(n), (generator.latent,), 64*44).to(next(generator.parameters()))
+    z = item_noise(seed, range(n), (generator.latent,), 'pixels').to(next(generator.parameters()))
     x = torch.cat([to_uint8(generator(b)).cpu() for b in z.split(200)])
     made = ImageSet(x, torch.full((n,),-1), tuple(classes), 'dafl')
     return ImageSet(x, logits(teacher,made).argmax(1), made.classes, made.name)

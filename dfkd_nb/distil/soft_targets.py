@@ -16,7 +16,9 @@ def check_temperature(
     T:float # Softmax temperature
 ) -> float: # `T`
     "Raise `ValueError` unless `T` is positive"
-    if not T>0: raise ValueError(f"T={T}: a softmax temperature is positive; 1 leaves probabilities as they are, more softens them")
+    if not T>0:
+        raise ValueError(f"T={T}: a softmax temperature is positive; 1 leaves probabilities as they are, "
+                         "more softens them")
     return T
 
 def soft_kl(
@@ -26,13 +28,16 @@ def soft_kl(
 ) -> torch.Tensor: # Nats per image times T², `(b,)`, ≥ 0
     "T² KL(p‖q) of softened probabilities, summed over classes (Hinton et al. 2015, section 2)"
     if student.shape!=teacher.shape:
-        raise ValueError(f"student logits are {tuple(student.shape)}, teacher logits {tuple(teacher.shape)}; give both the same classes and images")
-    p,q = (F.log_softmax(l.to(torch.promote_types(l.dtype,torch.float32))/check_temperature(T), 1) for l in (teacher.detach(),student))   # never in half precision
+        raise ValueError(f"student logits are {tuple(student.shape)}, teacher logits {tuple(teacher.shape)}; "
+                         "give both the same classes and images")
+    # never in half precision
+    p,q = (F.log_softmax(l.to(torch.promote_types(l.dtype,torch.float32))/check_temperature(T), 1)
+           for l in (teacher.detach(),student))
     return T*T*F.kl_div(q, p, reduction='none', log_target=True).sum(1)
 
 # %% ../../nbs/distil/soft_targets.ipynb #07cacf0a
 class Distiller(Supervised):
-    "Softened teacher outputs mixed with labels, and the budget they spend; pass `loss` to `training.Objective(…, net=student)`"
+    "Softened teacher outputs mixed with labels, and their budget; pass `loss` to `training.Objective(…, net=student)`"
     def __init__(self,
         images:ImageSet, # Transfer set; labels are read only if `alpha` < 1
         teacher:Classifier|None=None, # Frozen; `None` only if `alpha` is 0
@@ -41,19 +46,25 @@ class Distiller(Supervised):
         alpha:float=1., # Weight of the soft term in [0, 1]; the labels get the rest
         batch:int=128, # Images per step
         validation:float=.1, # Share of the images held out to choose the checkpoint by
-        augment=None, # `augment(x, generator)` → x, e.g. `classifiers.crop_flip`
+        augment=None, # `augment(x, generator)` → x, e.g. `classifier.crop_flip`
         seed:int=0, # Which images are held out
     ):
-        if not 0<=alpha<=1: raise ValueError(f"alpha={alpha}: expected a weight in [0, 1]; 1 learns from the teacher alone, 0 from labels alone")
+        if not 0<=alpha<=1:
+            raise ValueError(f"alpha={alpha}: expected a weight in [0, 1]; 1 learns from the teacher alone, "
+                             "0 from labels alone")
         if alpha and teacher is None: raise ValueError(f"alpha={alpha} learns from a teacher; pass one, or alpha=0")
-        if alpha and teacher.training: raise ValueError("the teacher is in training mode: dropout and BatchNorm would change its answers; use core.frozen")
+        if alpha and teacher.training:
+            raise ValueError("the teacher is in training mode: dropout and BatchNorm would change its answers; "
+                             "use core.frozen")
         super().__init__(images, batch=batch, validation=validation, augment=augment, seed=seed)
         self.teacher,self.T,self.alpha = teacher if alpha else None,check_temperature(T),alpha
         self.targets = logits(teacher,self.train) if alpha and not augment else None
         self.held_targets = logits(teacher,self.held) if alpha and len(self.held) else None
 
     @torch.no_grad()
-    def _answers(self, idx, x): return self.teacher(x.to(next(self.teacher.parameters()).device)).to(x.device) if self.targets is None else self.targets[idx].to(x.device)
+    def _answers(self, idx, x):
+        if self.targets is not None: return self.targets[idx].to(x.device)
+        return self.teacher(x.to(next(self.teacher.parameters()).device)).to(x.device)
 
     def loss(self,
         generator:torch.Generator, # Source of this step's choices
@@ -82,16 +93,18 @@ class Distiller(Supervised):
     def validate(self,
         net:Classifier # In evaluation mode
     ) -> dict: # `validation`, ≤ 0, and `held_out_agreement`, in `[0, 1]`
-        "Negative T² KL from the teacher on the part held out, and agreement with it (without a teacher: as in `Supervised`)"
+        "Negative T² KL from the teacher on the part held out, and agreement with it; without a teacher as `Supervised`"
         if not self.alpha or not len(self.held): return super().validate(net)
         z = logits(net,self.held)
-        return dict(validation=-float(soft_kl(z,self.held_targets,self.T).mean()), held_out_agreement=float((z.argmax(1)==self.held_targets.argmax(1)).double().mean()))
+        return dict(validation=-float(soft_kl(z,self.held_targets,self.T).mean()),
+                    held_out_agreement=float((z.argmax(1)==self.held_targets.argmax(1)).double().mean()))
 
     def budget(self,
         steps:int # Optimiser steps taken
     ) -> dict: # What the run spent
         "Optimiser steps, distinct images, images seen and teacher calls (one call is one image through the teacher)"
-        calls = 0 if not self.alpha else len(self.images) if self.targets is not None else steps*self.batch+len(self.held)
+        calls = len(self.images) if self.targets is not None else steps*self.batch+len(self.held)
+        if not self.alpha: calls = 0
         return super().budget(steps) | dict(teacher_calls=calls)
 
 # %% ../../nbs/distil/soft_targets.ipynb #c711e96f
@@ -101,7 +114,9 @@ def without(
 ) -> ImageSet: # The rest; raises `ValueError` if nothing is left
     "A transfer set that lacks some classes"
     kept = ~torch.isin(images.labels, torch.as_tensor(list(classes)))
-    if not kept.any(): raise ValueError(f"{images.name or 'image set'}: no image is left without classes {list(classes)}; leave out fewer")
+    if not kept.any():
+        raise ValueError(f"{images.name or 'image set'}: no image is left without classes {list(classes)}; "
+                         "leave out fewer")
     return images.subset(kept)
 
 def missing_bias(
@@ -125,7 +140,7 @@ def correct_bias(
     teacher:Classifier, # Frozen
     images:ImageSet, # What the method may see, e.g. `Distiller.held`; never a test set
     classes, # The classes it lacks
-    augment=crop_flip, # `augment(x, generator)` → x: brings images nearer to the missing classes; `None` takes them as they are
+    augment=crop_flip, # `augment(x, generator)` → x: brings images nearer to the missing classes; `None` does nothing
     seed:int=0, # Of the augmentation
 ) -> tuple: # A corrected copy of `student`, the bias added
     "Raise the bias of classes that the transfer set lacked (after Hinton et al. 2015, section 3)"

@@ -25,7 +25,8 @@ class Normalise(nn.Module):
         std=.5, # Likewise, > 0
     ):
         super().__init__()
-        for k,v in (('mean',mean),('std',std)): self.register_buffer(k, torch.as_tensor(v, dtype=torch.float32).reshape(-1,1,1), persistent=False)
+        for k,v in (('mean',mean),('std',std)):
+            self.register_buffer(k, torch.as_tensor(v, dtype=torch.float32).reshape(-1,1,1), persistent=False)
         if (self.std<=0).any(): raise ValueError(f"std={std}: expected positive deviations of pixels in [0, 1]")
 
     def forward(self,
@@ -38,11 +39,14 @@ def _linear(classes, shape):
     return dict(flat=nn.Flatten(), logits=nn.Linear(math.prod(shape),classes)), (), ()
 
 def _fc(width, classes, shape):
-    return dict(flat=nn.Flatten(), drop0=nn.Dropout(.2), fc1=nn.Linear(math.prod(shape),width), relu1=nn.ReLU(), drop1=nn.Dropout(.5),
-                fc2=nn.Linear(width,width), relu2=nn.ReLU(), drop2=nn.Dropout(.5), logits=nn.Linear(width,classes)), ('fc1','fc2'), ()
+    steps = dict(flat=nn.Flatten(), drop0=nn.Dropout(.2),
+                 fc1=nn.Linear(math.prod(shape),width), relu1=nn.ReLU(), drop1=nn.Dropout(.5),
+                 fc2=nn.Linear(width,width), relu2=nn.ReLU(), drop2=nn.Dropout(.5), logits=nn.Linear(width,classes))
+    return steps, ('fc1','fc2'), ()
 
 def _lenet(c1, c2, classes, shape):
-    if shape[1:] not in ((28,28),(32,32)): raise ValueError(f"LeNet-5 takes 28 or 32 pixels, not {shape[1:]}; resize the images")
+    if shape[1:] not in ((28,28),(32,32)):
+        raise ValueError(f"LeNet-5 takes 28 or 32 pixels, not {shape[1:]}; resize the images")
     return dict(conv1=nn.Conv2d(shape[0],c1,5,padding=(32-shape[1])//2), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2),
                 conv2=nn.Conv2d(c1,c2,5), relu2=nn.ReLU(), pool2=nn.MaxPool2d(2), flat=nn.Flatten(),
                 fc1=nn.Linear(25*c2,120), relu3=nn.ReLU(), fc2=nn.Linear(120,84), relu4=nn.ReLU(),
@@ -59,7 +63,8 @@ class Basic(nn.Module):
         stride:int=1, # 2 halves the resolution
     ):
         super().__init__()
-        self.body = nn.Sequential(_conv(ni,nf,3,stride), nn.BatchNorm2d(nf), nn.ReLU(), _conv(nf,nf), nn.BatchNorm2d(nf))
+        self.body = nn.Sequential(_conv(ni,nf,3,stride), nn.BatchNorm2d(nf), nn.ReLU(), _conv(nf,nf),
+                                  nn.BatchNorm2d(nf))
         self.skip = nn.Sequential(_conv(ni,nf,1,stride), nn.BatchNorm2d(nf)) if stride>1 or ni!=nf else nn.Identity()
 
     def forward(self,
@@ -101,7 +106,8 @@ def _resnet(blocks, width, stride, classes, shape):
     return steps | _head(ni,classes), ('stem',*(f'stage{i}' for i in levels)), tuple(f'relu{i}' for i in levels)
 
 def _depth(depth, extra, family):
-    if depth<6+extra or (depth-extra)%6: raise KeyError(f"{family} of depth {depth}: expected 6n+{extra}, e.g. {6+extra} or {12+extra}")
+    if depth<6+extra or (depth-extra)%6:
+        raise KeyError(f"{family} of depth {depth}: expected 6n+{extra}, e.g. {6+extra} or {12+extra}")
     return (depth-extra)//6
 
 def _narrow(depth, width, classes, shape): return _resnet([_depth(depth,2,'resnet-D-W')]*3, width, 2, classes, shape)
@@ -118,7 +124,8 @@ ARCHITECTURES = {'linear':_linear, 'fc-W':_fc,
             'resnet18':lambda *a: _resnet([2,2,2,2],64,1,*a), 'resnet34':lambda *a: _resnet([3,4,6,3],64,1,*a),
             'resnet-D-W':_narrow, 'wrn-D-K':_wrn}
 
-PAIRS = {'embedded':('resnet-14-20','resnet-8-10'), 'fc':('fc-1200','fc-800'), 'lenet5':('lenet5','lenet5-half'), 'resnet':('resnet34','resnet18'),
+PAIRS = {'embedded':('resnet-14-20','resnet-8-10'), 'fc':('fc-1200','fc-800'),
+         'lenet5':('lenet5','lenet5-half'), 'resnet':('resnet34','resnet18'),
          'wrn-16-1':('wrn-40-2','wrn-16-1'), 'wrn-40-1':('wrn-40-2','wrn-40-1'), 'wrn-16-2':('wrn-40-2','wrn-16-2')}
 
 def build_steps(
@@ -128,8 +135,10 @@ def build_steps(
 ) -> tuple: # Steps by name, names of pre-activations, names of maps
     "The layers of a network by its name; raises `KeyError` if there is none of that name"
     for form,family in ARCHITECTURES.items():
-        if m := re.fullmatch(re.sub('[A-Z]', r'(\\d+)', form), arch): return family(*map(int,m.groups()), classes, shape)
-    raise KeyError(f"unknown architecture {arch!r}; expected one of {', '.join(ARCHITECTURES)} with numbers for the capital letters, e.g. wrn-40-2")
+        if m := re.fullmatch(re.sub('[A-Z]', r'(\\d+)', form), arch):
+            return family(*map(int,m.groups()), classes, shape)
+    raise KeyError(f"unknown architecture {arch!r}; expected one of {', '.join(ARCHITECTURES)} with numbers for the "
+                   "capital letters, e.g. wrn-40-2")
 
 @register
 class Classifier(nn.Module, PyTorchModelHubMixin):
@@ -155,9 +164,11 @@ class Classifier(nn.Module, PyTorchModelHubMixin):
         masks:dict|None=None, # Step name → factor on what the step passes on; what is handed out stays unmasked
     ) -> dict: # The wanted outputs and `logits`, in the order of the pass
         "One forward pass, and what it saw on the way"
-        if x.shape[1:]!=self.shape: raise ValueError(f"images have shape {tuple(x.shape[1:])}, this {self.arch} takes {self.shape}")
+        if x.shape[1:]!=self.shape:
+            raise ValueError(f"images have shape {tuple(x.shape[1:])}, this {self.arch} takes {self.shape}")
         masks,known = masks or {},dict(self.steps.named_children())
-        if bad := sorted({*names,*masks}-known.keys()): raise KeyError(f"{self.arch} has no steps {bad}; it has {list(known)}")
+        if bad := sorted({*names,*masks}-known.keys()):
+            raise KeyError(f"{self.arch} has no steps {bad}; it has {list(known)}")
         seen = {}
         for name,step in known.items():
             x = step(x)
@@ -177,7 +188,8 @@ class Classifier(nn.Module, PyTorchModelHubMixin):
     ) -> dict: # Name → shape of one image's output
         "Sizes of what `visit` hands out; the network's mode and state are left alone"
         modes = {m:m.training for m in self.modules()}
-        try: return {k:tuple(v.shape[1:]) for k,v in self.eval().visit(torch.zeros(1,*self.shape,device=next(self.parameters()).device), names).items()}
+        one = torch.zeros(1, *self.shape, device=next(self.parameters()).device)
+        try: return {k:tuple(v.shape[1:]) for k,v in self.eval().visit(one, names).items()}
         finally:
             for m,mode in modes.items(): m.training = mode
 
@@ -189,7 +201,9 @@ def logits(
     batch:int=500, # Images per forward pass
 ) -> torch.Tensor: # `(n, classes)`, float32, on the CPU
     "A frozen classifier's logits on a set"
-    if net.training: raise ValueError("the classifier is in training mode: dropout and BatchNorm would make its answers noisy; call .eval(), or core.frozen")
+    if net.training:
+        raise ValueError("the classifier is in training mode: dropout and BatchNorm would make its answers noisy; "
+                         "call .eval(), or core.frozen")
     device = next(net.parameters()).device
     if not len(images): raise ValueError(f"{images.name or 'image set'}: no images to classify")
     return torch.cat([net(images.batch(i).to(device)).float().cpu() for i in torch.arange(len(images)).split(batch)])
@@ -201,7 +215,8 @@ def check_labels(
     "Raise `ValueError` unless every label is a class of the network"
     y = images.labels
     if len(y) and not 0<=int(y.min())<=int(y.max())<classes:
-        raise ValueError(f"{images.name or 'image set'}: labels span {int(y.min())} to {int(y.max())}, expected 0 to {classes-1} "
+        raise ValueError(f"{images.name or 'image set'}: labels span {int(y.min())} to {int(y.max())}, "
+                         f"expected 0 to {classes-1} "
                          "(-1 means unknown); use labelled images, or learn from a teacher alone")
     return images
 
@@ -246,7 +261,9 @@ def split(
     "Hold out a random part; disjoint, and together the whole"
     if not 0<=part<1: raise ValueError(f"part={part}: expected a share in [0, 1) to hold out, such as 0.1")
     perm,n = torch.randperm(len(images), generator=stream(seed,31)),math.ceil(part*len(images))
-    if n>=len(images): raise ValueError(f"{len(images)} images: none is left to learn from when {n} are held out; use more images or part=0")
+    if n>=len(images):
+        raise ValueError(f"{len(images)} images: none is left to learn from when {n} are held out; "
+                         "use more images or part=0")
     return images.subset(perm[n:].sort().values), images.subset(perm[:n].sort().values)
 
 class Supervised:
@@ -281,8 +298,9 @@ class Supervised:
     def validate(self,
         net:Classifier # In evaluation mode
     ) -> dict: # `validation`, negative cross-entropy in nats, and `held_out_accuracy`, in `[0, 1]`
-        "How well the part held out is predicted, for `fit(…, probe=…, best='validation')`; a likelihood, since few images make accuracies tie"
-        if not len(self.held): raise ValueError("no image is held out to choose a checkpoint by; give validation a share such as 0.1")
+        "How well the part held out is predicted, for `fit(…, probe=…, best='validation')`; a likelihood seldom ties"
+        if not len(self.held):
+            raise ValueError("no image is held out to choose a checkpoint by; give validation a share such as 0.1")
         z,y = logits(net,self.held),check_labels(self.held,net.classes).labels
         return dict(validation=-float(F.cross_entropy(z,y)), held_out_accuracy=float((z.argmax(1)==y).double().mean()))
 
