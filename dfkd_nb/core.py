@@ -42,9 +42,11 @@ def check_images(
     if not torch.isfinite(x).all(): raise ValueError(f"{name}: {int((~torch.isfinite(x)).sum())} values are not finite")
     lo,hi = x.min().item(),x.max().item()
     if lo<-1e-4 or hi>1+1e-4:
-        raise ValueError(f"{name}: values span [{lo:.2f}, {hi:.2f}] but [0, 1] is expected; rescale (x+1)/2 or clamp first")
+        raise ValueError(f"{name}: values span [{lo:.2f}, {hi:.2f}] but [0, 1] is expected; "
+                         "rescale (x+1)/2 or clamp first")
     if channels and x.shape[1]!=channels: raise ValueError(f"{name}: {x.shape[1]} channels, expected {channels}")
-    if size and x.shape[2:]!=(size,size): raise ValueError(f"{name}: {tuple(x.shape[2:])} pixels, expected {size}×{size}")
+    if size and x.shape[2:]!=(size,size):
+        raise ValueError(f"{name}: {tuple(x.shape[2:])} pixels, expected {size}×{size}")
     return x
 
 def to_uint8(
@@ -85,7 +87,8 @@ def ensure_writable(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder): pass
     except OSError as e:
-        raise PermissionError(f"output folder {folder} is not writable ({e.strerror or e}); choose another or free it") from e
+        why = e.strerror or e
+        raise PermissionError(f"output folder {folder} is not writable ({why}); choose another or free it") from e
     return folder
 
 def sha256(
