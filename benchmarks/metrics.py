@@ -3,16 +3,20 @@
     python benchmarks/metrics.py            one replicate of each naive metric is timed and multiplied
     python benchmarks/metrics.py --full     all of them are computed and compared: about half an hour
 
-Both sides get the same features, two seeded Gaussian sets with a decaying spectrum, and the same groups, and give every metric on all images and
-without each group. `ours` is `metrics.leave_groups_out`, one call, as `stats.suite` makes it; the seconds beside a single metric are of a call for that metric alone, so they add up to more than the
-total. `naive` computes each metric from the features each time: covariances and `scipy.linalg.sqrtm` of their product, POT's network simplex, kernels and distance matrices in NumPy. The
-eleven metrics are eight columns of work on both sides: root-FID comes with FD, recall with precision, density with coverage.
+Both sides get the same features, two seeded Gaussian sets with a decaying spectrum, and the same groups, and give every
+metric on all images and without each group. `ours` is `evaluate.metrics.leave_groups_out`, one call, as
+`evaluate.intervals.suite` makes it; the seconds beside a single metric are of a call for that metric alone, so they add
+up to more than the total. `naive` computes each metric from the features each time: covariances and
+`scipy.linalg.sqrtm` of their product, POT's network simplex, kernels and distance matrices in NumPy. The eleven metrics
+are eight columns of work on both sides: root-FID comes with FD, recall with precision, density with coverage.
 
-Seconds are processor time of one thread, so neighbours on the machine count little. Without --full, a naive metric is computed twice, on all images and without group 0; the second is what one
-replicate costs, and the printed time is the first plus `groups` times the second. The disagreement is then over these two values, with --full over all.
+Seconds are processor time of one thread, so neighbours on the machine count little. Without --full, a naive metric is
+computed twice, on all images and without group 0; the second is what one replicate costs, and the printed time is the
+first plus `groups` times the second. The disagreement is then over these two values, with --full over all.
 """
 import os
-for k in ('OMP_NUM_THREADS','OPENBLAS_NUM_THREADS','MKL_NUM_THREADS'): os.environ[k] = '1'      # before NumPy is loaded; the same for both sides
+# before NumPy is loaded; the same for both sides
+for k in ('OMP_NUM_THREADS','OPENBLAS_NUM_THREADS','MKL_NUM_THREADS'): os.environ[k] = '1'
 import argparse, time
 import numpy as np, ot, scipy.linalg, torch
 from dfkd_nb.evaluate.metrics import leave_groups_out
@@ -51,7 +55,8 @@ def density_coverage(x, y):
     inside = dist2(x,y)<=radii(x,5)[:,None]
     return dict(density=inside.sum(0).mean()/5, coverage=inside.any(1).mean())
 def mind(x, y):
-    from dfkd_nb.evaluate.metrics import project                                # the directions only, as they are part of the definition
+    # the directions only, as they are part of the definition
+    from dfkd_nb.evaluate.metrics import project
     u = project(np.eye(x.shape[1]), 1000, 0)
     px,py = np.sort(u@x.T), np.sort(u@y.T)
     if len(x)==len(y): return dict(mind=3*x.shape[1]*((px-py)**2).mean())
@@ -76,7 +81,8 @@ def main():
     kept = [y[group!=g] for g in range(-1,o.groups)]
     leave_groups_out(x[:50], y[:50], np.arange(50)%5)                  # warm-up
     ours,total = timed(leave_groups_out, x, y, group)
-    print(f'n = {o.n}, d = {o.d}, {o.groups} groups; processor seconds, one thread; naive replicates '+('all computed' if o.full else 'multiplied from one'))
+    how = 'all computed' if o.full else 'multiplied from one'
+    print(f'n = {o.n}, d = {o.d}, {o.groups} groups; processor seconds, one thread; naive replicates {how}')
     print(f"{'metric':24}{'ours':>8}{'naive':>10}{'ratio':>8}  largest relative disagreement")
     all_naive,worst = 0,0
     for f in NAIVE:
