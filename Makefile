@@ -8,7 +8,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 CORES  ?= 2
 # PyTorch goes first, at one pinned version that suits a machine without a GPU; the second command finds it in place and
-# does not pull a newer, much larger one. For a GPU, name another release or any pip arguments: make study TORCH='torch>=2.6'
+# does not pull a newer, much larger one. For a GPU, name another release or any pip arguments:
+# make study TORCH='torch>=2.6'
 TORCH  ?= torch==2.13.0
 
 BIN   := $(VENV)/bin
@@ -16,12 +17,16 @@ READY := $(VENV)/.dfkd_nb-installed
 # rules find the environment's commands first
 IN    := PATH="$(abspath $(BIN)):$$PATH"
 # one run at a time: our lock goes with the process, snakemake's own would outlive a kill
-SNAKE := $(IN) flock -n -E 75 $(READY) snakemake --nolock -s workflow/Snakefile -c $(CORES) --rerun-incomplete --rerun-triggers mtime params --quiet rules --configfile
-BUSY  := || { code=$$?; [ $$code != 75 ] || echo 'error: another run is at work in this checkout; wait for it, or stop it' >&2; exit $$code; }
+ALONE := $(IN) flock -n -E 75 $(READY)
+SNAKE := $(ALONE) snakemake --nolock -s workflow/Snakefile -c $(CORES) --rerun-incomplete \
+         --rerun-triggers mtime params --quiet rules --configfile
+WAIT  := error: another run is at work in this checkout; wait for it, or stop it
+BUSY  := || { code=$$?; [ $$code != 75 ] || echo '$(WAIT)' >&2; exit $$code; }
 CHECK := $(IN) python workflow/check.py
 
 .DEFAULT_GOAL := help
-.PHONY: help env study study-full study-classifiers study-guidance study-poor-prior bench test smoke check pretrain lab prepare readme clean distclean
+.PHONY: help env study study-full study-classifiers study-guidance study-poor-prior bench test smoke check lint \
+        pretrain lab prepare readme clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -35,15 +40,17 @@ help:
 	@echo 'make pretrain    train the shipped teacher and generator again from scratch: hours'
 	@echo 'make test        everything below, then the tests of every library notebook'
 	@echo 'make smoke         the experiments and reports at their smallest size'
-	@echo 'make check         modules, notebooks and README in step'
+	@echo 'make check         modules, notebooks, README and wheel in step; short lines (make lint: only these)'
 	@echo 'make prepare     export modules, clean notebooks, write README.md; before each commit'
 	@echo 'make clean       remove work folders and caches; make distclean the environment too'
 
+OTHER := name another, e.g. make PYTHON=python3.12
 env: $(READY)
 $(READY): settings.ini setup.py
-	@command -v $(PYTHON) >/dev/null || { echo 'error: $(PYTHON) is not installed; name another, e.g. make PYTHON=python3.12' >&2; exit 1; }
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo 'error: $(PYTHON) is not installed; $(OTHER)' >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3,11))' || \
-	  { echo "error: $$($(PYTHON) --version) is too old, 3.11 or later is needed; name another, e.g. make PYTHON=python3.12" >&2; exit 1; }
+	  { echo "error: $$($(PYTHON) --version) is too old, 3.11 or later is needed; $(OTHER)" >&2; exit 1; }
 	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV) || \
 	  { echo 'error: $(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv' >&2; exit 1; }
 	@echo 'installing into $(VENV) (about 2.5 GB and a few minutes, once)'
@@ -71,8 +78,9 @@ study-guidance: $(READY)
 # its summary stands in the guidance page, which is drawn again with it
 study-poor-prior: $(READY)
 	@$(SNAKE) workflow/config/poor-prior.yaml $(BUSY)
-	@$(IN) flock -n -E 75 $(READY) python -m dfkd_nb.runs nbs/reports/guidance.ipynb reports/guidance/guidance.html study=guidance $(BUSY)
-	@printf '\nThe reports; the claims stand in guidance.html:\n'; printf '  %s\n' "$(CURDIR)"/reports/guidance/guidance.html "$(CURDIR)"/reports/poor-prior/*.html
+	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/guidance.ipynb reports/guidance/guidance.html study=guidance $(BUSY)
+	@printf '\nThe reports; the claims stand in guidance.html:\n'
+	@printf '  %s\n' "$(CURDIR)"/reports/guidance/guidance.html "$(CURDIR)"/reports/poor-prior/*.html
 
 bench: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/metrics.py
@@ -83,11 +91,17 @@ smoke: $(READY)
 check: $(READY)
 	@$(CHECK) sync
 
+lint: $(READY)
+	@$(CHECK) lint
+
+# studies that no test runs: only their plan is made
+DRY := cifar10 celebahq classifiers cifar10-classifiers cifar100-classifiers guidance poor-prior
+
 # one recipe, so that the order holds under `make -j` and the count of tests is the last line
 test: $(READY)
 	@$(CHECK) sync
 	@$(SNAKE) workflow/config/smoke.yaml $(BUSY)
-	@for s in cifar10 celebahq classifiers cifar10-classifiers cifar100-classifiers guidance poor-prior; do $(SNAKE) workflow/config/$$s.yaml --dry-run --quiet all || exit 1; done
+	@for s in $(DRY); do $(SNAKE) workflow/config/$$s.yaml --dry-run --quiet all || exit 1; done
 	@OMP_NUM_THREADS=1 $(CHECK) notebooks
 
 pretrain: $(READY)

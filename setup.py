@@ -7,7 +7,8 @@ here = Path(__file__).resolve().parent
 config = ConfigParser(delimiters=['='], interpolation=None)
 config.read(here/'settings.ini', encoding='utf-8')
 s = config['DEFAULT']
-status = ['1 - Planning', '2 - Pre-Alpha', '3 - Alpha', '4 - Beta', '5 - Production/Stable', '6 - Mature', '7 - Inactive']
+status = ['1 - Planning', '2 - Pre-Alpha', '3 - Alpha', '4 - Beta', '5 - Production/Stable', '6 - Mature',
+          '7 - Inactive']
 extra = '_requirements'   # `study_requirements` in settings.ini is the extra `study`
 
 setup(

@@ -1,25 +1,39 @@
 """The checks of `make test`; run from the repository root.
 
-    python workflow/check.py sync       modules, notebooks and README are in step (nothing is changed)
-    python workflow/check.py notebooks  nbdev_test over the library notebooks, slow cells included
+    python workflow/check.py sync       modules, notebooks, README, weights and the wheel are in step; lines are short
+    python workflow/check.py lint       only the last: ruff, and lines of at most 120 characters everywhere
+    python workflow/check.py notebooks  the tests of the library notebooks, slow cells included
     python workflow/check.py readme     write README.md from nbs/index.ipynb
     python workflow/check.py sums       write data/pretrained/README.md: sizes and checksums of the shipped weights
+
+`sync`, `lint` and `notebooks` change nothing and end with 1 if anything is wrong.
 """
 import hashlib, os, posixpath, re, shutil, subprocess, sys, tempfile
 from pathlib import Path
 import nbformat
 from nbconvert import MarkdownExporter
 
+LONGEST = 120 # Characters of a line
+WEIGHTS = Path(os.environ.get('DFKD_DATA','data'))/'pretrained'
+
 def run(*cmd, **kw): return subprocess.run([str(c) for c in cmd], check=True, **kw)
+def tool(name): return Path(sys.executable).with_name(name)
+def hidden(path): return any(part.startswith('.') for part in path.parts)
 
 def contents(folder, pattern):
     "Relative path → text of the files below `folder`, without hidden ones"
     names = ((p.relative_to(folder), p) for p in Path(folder).rglob(pattern))
-    return {k.as_posix(): p.read_text(encoding='utf-8') for k,p in names if not any(o.startswith('.') for o in k.parts)}
+    return {k.as_posix(): p.read_text(encoding='utf-8') for k,p in names if not hidden(k)}
 
 def different(a, b):
     "Names that two dictionaries do not agree on"
     return sorted(k for k in a.keys()|b.keys() if a.get(k)!=b.get(k))
+
+# README and checksums
+
+def shown(output):
+    "Whether an output has a place in a README"
+    return output.get('name')!='stderr' and not any(k.startswith('image/') for k in output.get('data',{}))
 
 def readme_text():
     "nbs/index.ipynb as Markdown: no hidden cells, no directives, no pictures; links relative to the root"
@@ -29,56 +43,124 @@ def readme_text():
     for c in nb.cells:
         if c.cell_type!='code': continue
         c.source = re.sub(r'^#\|.*\n?', '', c.source, flags=re.M).strip()
-        c.outputs = [o for o in c.outputs if o.get('name')!='stderr' and not any(k.startswith('image/') for k in o.get('data',{}))]
+        c.outputs = [o for o in c.outputs if shown(o)]
     text,_ = MarkdownExporter().from_notebook_node(nb)
-    def from_root(m): return m[0] if re.match(r'[a-z]+:|[#/]', m[2]) else f"{m[1]}({posixpath.normpath('nbs/'+m[2])})"
+    def from_root(m):
+        if re.match(r'[a-z]+:|[#/]', m[2]): return m[0]
+        return f"{m[1]}({posixpath.normpath('nbs/'+m[2])})"
     return re.sub(r'(\])\(([^)\s]+)\)', from_root, text).strip()+'\n'
 
 def readme(): Path('README.md').write_text(readme_text(), encoding='utf-8')
 
-WEIGHTS = Path(os.environ.get('DFKD_DATA','data'))/'pretrained'
-def sums_text():
-    files = sorted(p for p in WEIGHTS.rglob('*') if p.suffix in ('.safetensors','.json') and not any(o.startswith('.') for o in p.parts))
-    row = lambda p: f"| {p.relative_to(WEIGHTS).as_posix()} | {p.stat().st_size:,} | `{hashlib.sha256(p.read_bytes()).hexdigest()}` |"
-    return """# Shipped weights
+SUMS = """# Shipped weights
 
-Made from `data/fashion-mnist` alone; the model cards beside the weights tell how, and `make pretrain` makes comparable ones. The teachers (`E03`, `E07`) have seen only
-`private_train`, the generator (`E01`, `E02`) only `public_train`; the cheap decoders (`E11`) saw no data, only the generator.
+Made from `data/fashion-mnist` alone; the model cards beside the weights tell how, and `make pretrain` makes comparable
+ones. The teachers (`E03`, `E07`) have seen only `private_train`, the generator (`E01`, `E02`) only `public_train`; the
+cheap decoders (`E11`) saw no data, only the generator.
 
 | file | bytes | sha256 |
 |---|---|---|
-"""+'\n'.join(map(row, files))+'\n'
+"""
+
+def sums_text():
+    "One row for every file of the shipped weights"
+    files = (p for p in sorted(WEIGHTS.rglob('*')) if p.suffix in ('.safetensors','.json') and not hidden(p))
+    def row(p):
+        digest = hashlib.sha256(p.read_bytes()).hexdigest()
+        return f"| {p.relative_to(WEIGHTS).as_posix()} | {p.stat().st_size:,} | `{digest}` |\n"
+    return SUMS+''.join(map(row, files))
 
 def sums(): (WEIGHTS/'README.md').write_text(sums_text(), encoding='utf-8')
 
-def sync():
-    "Export and clean a copy of the project, and compare; the weights against their checksums"
+# What `sync` looks at; each returns what is wrong, one line each
+
+def out_of_step():
+    "Export and clean a copy of the project, and compare; README and weights against what they are made from"
     with tempfile.TemporaryDirectory() as d:
-        for p in ['settings.ini', 'pyproject.toml']: shutil.copy(p, d)
-        for p in ['nbs', 'dfkd_nb']: shutil.copytree(p, f'{d}/{p}', ignore=shutil.ignore_patterns('.*', '__pycache__'))
-        for cmd in ['nbdev_export', 'nbdev_clean']: run(Path(sys.executable).with_name(cmd), cwd=d)
-        bad  = [f'dfkd_nb/{k} is not what its notebook exports' for k in different(contents('dfkd_nb','*.py'), contents(f'{d}/dfkd_nb','*.py'))]
-        bad += [f'nbs/{k} is not clean' for k in different(contents('nbs','*.ipynb'), contents(f'{d}/nbs','*.ipynb'))]
-    if not Path('README.md').is_file() or Path('README.md').read_text(encoding='utf-8')!=readme_text():
-        bad.append('README.md is not what nbs/index.ipynb says')
-    if not (WEIGHTS/'README.md').is_file() or (WEIGHTS/'README.md').read_text(encoding='utf-8')!=sums_text():
-        bad.append(f'{WEIGHTS}/README.md does not list the weights beside it: restore them, or run `python workflow/check.py sums` if they are meant to change')
-    if bad: sys.exit('\n'.join(bad)+'\nEdit the notebook, never what is made from it; `make prepare` brings modules, notebooks and README in step.')
-    print('modules, notebooks and README are in step')
+        for p in ('settings.ini','pyproject.toml'): shutil.copy(p, d)
+        for p in ('nbs','dfkd_nb'): shutil.copytree(p, f'{d}/{p}', ignore=shutil.ignore_patterns('.*', '__pycache__'))
+        for cmd in ('nbdev_export','nbdev_clean'): run(tool(cmd), cwd=d)
+        modules = different(contents('dfkd_nb','*.py'), contents(f'{d}/dfkd_nb','*.py'))
+        unclean = different(contents('nbs','*.ipynb'), contents(f'{d}/nbs','*.ipynb'))
+    bad = [f'dfkd_nb/{k} is not what its notebook exports' for k in modules]+[f'nbs/{k} is not clean' for k in unclean]
+    made = {Path('README.md'):(readme_text, 'is not what nbs/index.ipynb says'),
+            WEIGHTS/'README.md':(sums_text, 'does not list the weights beside it: restore them, or run '
+                                            '`python workflow/check.py sums` if they are meant to change')}
+    for path,(text,why) in made.items():
+        if not path.is_file() or path.read_text(encoding='utf-8')!=text(): bad.append(f'{path} {why}')
+    if bad: bad.append('Edit the notebook, never what is made from it; `make prepare` brings them in step.')
+    return bad
+
+def missing_in_wheel():
+    "What a wheel holds against what there is: a room that packaging forgets is missed only by those who install"
+    with tempfile.TemporaryDirectory() as d:
+        for p in ('settings.ini','setup.py','pyproject.toml','README.md','MANIFEST.in','LICENSE'): shutil.copy(p, d)
+        shutil.copytree('dfkd_nb', f'{d}/dfkd_nb', ignore=shutil.ignore_patterns('__pycache__'))
+        run(sys.executable, 'setup.py', '-q', 'build_py', '--build-lib', 'wheel', cwd=d, stderr=subprocess.DEVNULL)
+        lost = different(contents('dfkd_nb','*.py'), contents(f'{d}/wheel/dfkd_nb','*.py'))
+    return [f'dfkd_nb/{k} is not in a wheel: setup.py forgets it' for k in lost]
+
+def plain_files():
+    "Files that ruff does not read"
+    found = [Path('Makefile'), Path('environment.yml'), Path('.ci/run'), Path('workflow/Snakefile')]
+    for pattern in ('*.smk','*.yaml','*.yml','*.json'): found += Path('workflow').rglob(pattern)
+    return sorted(found)
+
+def long_lines():
+    "Lines of more than 120 characters in rules, configurations and the text of notebooks"
+    bad = []
+    def look(text, where):
+        for k,line in enumerate(text.split('\n'), 1):
+            if len(line)>LONGEST: bad.append(f'{where}:{k}: {len(line)} characters, expected at most {LONGEST}')
+    for p in plain_files(): look(p.read_text(encoding='utf-8'), p)
+    for p in sorted(Path('nbs').rglob('*.ipynb')):
+        if hidden(p): continue
+        for k,c in enumerate(nbformat.read(p, as_version=4).cells, 1):
+            if c.cell_type=='markdown': look(c.source, f'{p}:cell {k}')
+    return bad
+
+def ruff():
+    "What ruff finds in notebooks and scripts; its rules stand in pyproject.toml"
+    cmd = [tool('ruff'), 'check', '--no-cache', '--output-format', 'concise']
+    out = subprocess.run([*cmd, 'nbs', 'workflow', 'benchmarks', 'setup.py'], capture_output=True, text=True)
+    if out.returncode not in (0,1): return [f'ruff stopped: {out.stderr.strip()}']
+    return [line for line in out.stdout.splitlines() if re.match(r'.+:\d+:\d+: ', line)]
+
+def tell(*looks):
+    "Run the looks, print what is wrong, and end"
+    bad = [line for look in looks for line in look()]
+    if bad: sys.exit('\n'.join(bad))
+
+def lint():
+    tell(ruff, long_lines)
+    print(f'no line above {LONGEST} characters, and nothing for ruff to say')
+
+def sync():
+    tell(out_of_step, missing_in_wheel, ruff, long_lines)
+    print('modules, notebooks, README and wheel are in step; lines are short')
+
+# Tests
+
+def test_files():
+    "The notebooks with tests: all but experiments and reports, which papermill runs"
+    files = (p for p in sorted(Path('nbs').rglob('*.ipynb')) if not hidden(p) and not p.name.startswith('_'))
+    return [p for p in files if not {'experiments','reports'}&set(p.parts)]
 
 def notebooks():
-    "Run nbdev_test and end with the number of notebooks that passed and failed"
-    skip = r'^(experiments|reports|[_.].*)$'
-    files = [p for p in Path('nbs').rglob('*.ipynb') if p.name[0] not in '_.' and not {'experiments','reports'}&set(p.parts)]
-    cmd = [Path(sys.executable).with_name('nbdev_test'), '--n_workers', 2, '--do_print', '--timing', '--flags', 'slow', '--skip_folder_re', skip]
-    with subprocess.Popen([str(c) for c in cmd], stderr=subprocess.PIPE, text=True) as p:
-        err = [(sys.stderr.write(line), line)[1] for line in p.stderr]
-    failed = [o for o in err if o.startswith('\t') and o.strip() in {f.name for f in files}]
-    if p.returncode and not failed: sys.exit(f'nbdev_test stopped with exit code {p.returncode} before it finished')
+    "Run the tests of every library notebook and end with the number that passed and failed"
+    from fastcore.parallel import parallel
+    from nbdev.config import get_config
+    from nbdev.test import test_nb
+    files,skip = test_files(),get_config().tst_flags.split()
+    done = parallel(test_nb, [p.absolute() for p in files], skip_flags=skip, force_flags=['slow'], do_print=True,
+                    basepath=get_config().config_path, n_workers=2)
+    for p,(_,seconds) in sorted(zip(files, done), key=lambda o: -o[1][1]): print(f'{seconds:6.0f} s  {p}')
+    failed = [p for p,(passed,_) in zip(files, done) if not passed]
+    for p in failed: print(f'failed: {p}', file=sys.stderr)
     print(f'{len(files)-len(failed)} passed, {len(failed)} failed', flush=True)
-    sys.exit(p.returncode)
+    sys.exit(bool(failed))
 
 if __name__=='__main__':
-    todo = {f.__name__:f for f in (sync, notebooks, readme, sums)}
+    todo = {f.__name__:f for f in (sync, lint, notebooks, readme, sums)}
     if len(sys.argv)!=2 or sys.argv[1] not in todo: sys.exit(__doc__)
     todo[sys.argv[1]]()
