@@ -5,26 +5,26 @@
 # %% auto #0
 __all__ = ['APART', 'Criteria', 'load_choice', 'gradient_units', 'from_shares', 'distributions', 'propose', 'search']
 
-# %% ../../nbs/study/search.ipynb #04bfc1d2
+# %% ../../nbs/study/search.ipynb #35677f9c
 import json
 from pathlib import Path
 import pandas as pd, torch
 from torch import nn
-from ..core import atomic, ensure_writable
+from ..core import atomic, ensure_writable, to_uint8
 from ..data.sources import prior_images
 from ..evaluate.features import extract
 from ..evaluate.metrics import frechet_distance, kid, reference
-from ..guidance.losses import Guidance, checked_grad
+from ..guidance.losses import Guidance, checked_grad, refusals, term_weights
 from ..guidance.view import View
 from ..models.dgm import DGM, elbo
 from ..noise import stream
 
-# %% ../../nbs/study/search.ipynb #fb1f6093
+# %% ../../nbs/study/search.ipynb #a8558540
 APART = 1_000_003     # seed distance of the samples that sets are compared with
 
 class Criteria:
     "Data-free criteria of an image set"
-    names = ('fd_prior','kid_prior','fd_codes','nelbo','typicality','feature_mmd')
+    names = ('fd_prior','kid_prior','fd_codes','nelbo','typicality','feature_mmd') # An instance has those it can give
 
     def __init__(self,
         teacher:DGM, # Frozen
@@ -32,59 +32,91 @@ class Criteria:
         seed:int=0, # Run seed
         extractor:str='efficientnet-lite0', # Key of `features.EXTRACTORS`
         cache:Path|None=None, # Folder to keep features in
+        prior=None, # Function of (seed, items) → latents, in place of the teacher's own prior: see `trajectory_prior`
     ):
         self.teacher,self.extractor,self.cache = teacher,extractor,cache
-        own = prior_images(teacher, n, seed+APART).images
-        self.prior,self.codes = reference(extract(own, extractor, cache=cache, device=str(next(teacher.parameters()).device))),reference(self._seen(own)['features'])
-        self.terms = Guidance(teacher, {'typicality':0.,'feature_mmd':0.}, seed+APART)
+        own = self._samples(n, seed+APART, prior)
+        self.prior,codes = reference(self._features(own)),self._seen(own)
+        self.codes = reference(codes['features']) if 'features' in codes else None
+        refused = refusals(teacher, ('typicality','feature_mmd'))
+        terms = [k for k in ('typicality','feature_mmd') if k not in refused]
+        self.terms = Guidance(teacher, dict.fromkeys(terms, 0.), seed+APART, prior=prior)
+        absent = {*refused, *(['fd_codes'] if self.codes is None else []), *(['nelbo'] if 'elbo' not in codes else [])}
+        self.names = tuple(k for k in Criteria.names if k not in absent)
+
+    @torch.no_grad()
+    def _samples(self, n, seed, prior):
+        "The teacher's own samples, 8-bit"
+        if prior is None: return prior_images(self.teacher, n, seed).images
+        def decoded(i):
+            given = {k:v.to(self.teacher.device) for k,v in prior(seed, i).items()}
+            return to_uint8(self.teacher.generate(self.teacher.noise(seed, i, 'prior'), given).image.cpu())
+        return torch.cat([decoded(i) for i in torch.arange(n).split(100)])
+
+    def _features(self, images):
+        return extract(images, self.extractor, cache=self.cache, device=str(self.teacher.device))
 
     @torch.no_grad()
     def _seen(self, images):
-        "What the teacher's encoder sees: pooled features of all levels, and the ELBO"
-        seen,device = [],next(self.teacher.parameters()).device
+        "What the teacher's encoder sees, as far as it is defined: pooled features of all layers, and the ELBO"
+        parts = {'features':[], 'elbo':[]}
         for i in torch.arange(len(images)).split(128):
-            view = View((images[i].float()/255).to(device), self.teacher, {k:v.to(device) for k,v in self.teacher.noise(0,i, 'membership').items()})
-            seen.append((elbo(*view.traces).cpu(), torch.cat([f.flatten(1) for f in view.features],1).cpu()))
-        bound,features = zip(*seen)
-        return dict(elbo=torch.cat(bound), features=torch.cat(features))
+            x = (images[i].float()/255).to(self.teacher.device)
+            view = View(x, self.teacher, self.teacher.noise(0, i, 'membership'))
+            traces = view.traces
+            if view.features: parts['features'].append(torch.cat([f.flatten(1) for f in view.features],1).cpu())
+            try: parts['elbo'].append(elbo(*traces).cpu())
+            except ValueError: pass                                               # no KL between these families
+        return {k:torch.cat(v) for k,v in parts.items() if v}
 
     @torch.no_grad()
     def __call__(self,
         images:torch.Tensor, # uint8, `(n, c, h, w)`
         group:int=64, # Images that the group terms look at together
     ) -> dict: # Criterion → value, lower is better
-        "`fd_prior`, `kid_prior`: features against the teacher's samples; `fd_codes`: the same in the teacher's encoder; `nelbo`, `typicality`, `feature_mmd`: what it thinks"
-        device = next(self.teacher.parameters()).device
-        f,seen = extract(images, self.extractor, cache=self.cache, device=str(device)),self._seen(images)
+        "Features against the teacher's samples, the same in its encoder (`fd_codes`), and what the teacher thinks"
+        f,seen = self._features(images),self._seen(images)
+        out = dict(fd_prior=frechet_distance(self.prior,f), kid_prior=kid(self.prior,f))
+        if 'fd_codes' in self.names: out['fd_codes'] = frechet_distance(self.codes, seen['features'])
+        if 'nelbo' in self.names: out['nelbo'] = float(-seen['elbo'].mean())
         whole = [i for i in torch.arange(len(images)).split(group) if len(i)==min(group,len(images))]
-        said = [self.terms((images[i].float()/255).to(device), {k:v.to(device) for k,v in self.teacher.noise(0,i, 'membership', repeat=1).items()}) for i in whole]
-        return dict(fd_prior=frechet_distance(self.prior,f), kid_prior=kid(self.prior,f), fd_codes=frechet_distance(self.codes,seen['features']),
-                    nelbo=float(-seen['elbo'].mean()), **{k:float(torch.stack([s[k].mean() for s in said]).mean()) for k in ('typicality','feature_mmd')})
+        said = [self._said(images[i], i) for i in whole]
+        return out | {k:float(torch.stack([s[k].mean() for s in said]).mean()) for k in self.terms.terms}
 
-# %% ../../nbs/study/search.ipynb #6c71fdaf
+    def _said(self, images, i):
+        noise = self.teacher.noise(0, i, 'membership', repeat=1)
+        return self.terms((images.float()/255).to(self.teacher.device), noise)
+
+# %% ../../nbs/study/search.ipynb #2560e38f
 def load_choice(
     results:Path, # Results folder of a search (E14)
-) -> dict: # `weights` (text, see `guidance.term_weights`) and `rho`
+) -> dict: # `weights` (term → weight) and `rho`
     "What a search chose; `FileNotFoundError` if there is no finished search"
     run = Path(results)/'run.json'
-    if not run.is_file(): raise FileNotFoundError(f"{run} is missing: searched={str(results)!r} must be the results folder of a finished search (E14)")
+    if not run.is_file():
+        raise FileNotFoundError(f"{run} is missing: searched={str(results)!r} must be the results folder of a finished "
+                                "search (E14)")
     chosen = json.loads(run.read_text()).get('chosen')
-    if not chosen: raise ValueError(f"{run} names no choice: it is the record of another experiment; expected that of a search (E14)")
-    return chosen
+    if not chosen:
+        raise ValueError(f"{run} names no choice: it is the record of another experiment; "
+                         "expected that of a search (E14)")
+    weights = chosen['weights']                                                   # earlier searches wrote them as text
+    return {**chosen, 'weights':term_weights(weights) if isinstance(weights, str) else weights}
 
-# %% ../../nbs/study/search.ipynb #78d7b7e7
+# %% ../../nbs/study/search.ipynb #1b8a04bd
 def gradient_units(
     teacher:nn.Module, # Frozen
     terms:list, # Names of terms
     images:torch.Tensor, # A group of images of the unguided kind, `[0, 1]`, `(b, c, h, w)`
     noise:dict, # Posterior noise for them
     seed:int=0, # Seed of the samples behind matching terms
+    prior=None, # Where those samples come from, see `Criteria`
 ) -> dict: # Term → median length of its gradient per image
     "How hard each term pulls at the pixels of an image"
     out = {}
     for k in terms:
         x = images.clone().requires_grad_()
-        g = checked_grad(Guidance(teacher,{k:1.},seed)(x,noise)['total'].sum(), x, f' by {k}')
+        g = checked_grad(Guidance(teacher, {k:1.}, seed, prior=prior)(x,noise)['total'].sum(), x, f' by {k}')
         out[k] = float(g.flatten(1).norm(dim=1).median())
     return out
 
@@ -95,10 +127,11 @@ def from_shares(
     "Weights that give every term its share"
     total = sum(shares.values())
     if not total>0 or min(shares.values())<0: raise ValueError(f"shares {shares}: expected numbers ≥ 0, not all 0")
-    if gone := sorted(set(shares)-set(units)): raise KeyError(f"no gradient unit for {gone}; measure them with gradient_units")
+    if gone := sorted(set(shares)-set(units)):
+        raise KeyError(f"no gradient unit for {gone}; measure them with gradient_units")
     return {k:s/total/units[k] for k,s in shares.items() if s>0}
 
-# %% ../../nbs/study/search.ipynb #c09e526e
+# %% ../../nbs/study/search.ipynb #d349dcf8
 def _optuna():
     try: import optuna
     except ImportError as e: raise ImportError("optuna is not installed; pip install 'dfkd_nb[study]'") from e
@@ -111,7 +144,8 @@ def distributions(
     "The space of a search"
     d,out = _optuna().distributions,{}
     for k,(kind,*args) in space.items():
-        if kind not in ('log','uniform','choice'): raise ValueError(f"{k}: {kind!r} is no kind of range; expected 'log', 'uniform' or 'choice'")
+        if kind not in ('log','uniform','choice'):
+            raise ValueError(f"{k}: {kind!r} is no kind of range; expected 'log', 'uniform' or 'choice'")
         out[k] = d.CategoricalDistribution(args) if kind=='choice' else d.FloatDistribution(*args, log=kind=='log')
     return out
 
@@ -124,8 +158,21 @@ def propose(
     optuna,space = _optuna(),distributions(space)
     s = int(torch.randint(2**31-1, (), generator=stream(seed, 81, len(done))))
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=s, n_startup_trials=10))
-    for params,value in done: study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=value))
+    for params,value in done:
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=value))
     return study.ask(space).params
+
+def _same_search(folder, about, replace):
+    "Begin, or go on with the search that the folder holds; `ValueError` if that is another one"
+    path = folder/'search.json'
+    old = json.loads(path.read_text()) if path.is_file() else None
+    if old==about: return
+    if old and not replace:
+        differ = ', '.join(sorted(k for k in old.keys()|about.keys() if old.get(k)!=about.get(k)))
+        raise ValueError(f"{path} describes another search (different {differ}); delete {folder} to start again, "
+                         "or choose another folder")
+    for f in folder.glob('trial-*.json'): f.unlink()
+    with atomic(path) as tmp: tmp.write_text(json.dumps(about, indent=1))
 
 def search(
     evaluate, # `evaluate(k, params)` → dict of criteria, lower is better
@@ -134,27 +181,23 @@ def search(
     folder:Path, # Where trials are kept; a search that was stopped goes on there
     objective:str, # The criterion that is minimised
     seed:int=0, # Seed of the search
-    about:dict|None=None, # Whatever else a trial depends on (plain values); trials made with other values are refused
+    about:dict|None=None, # Whatever else a trial depends on (plain values); trials of other values are refused
     replace:bool=False, # Start over if the folder holds another search, instead of raising `ValueError`
 ) -> pd.DataFrame: # One row per trial: `trial`, parameters, criteria
     "Minimise a criterion; raises `ValueError` if the folder holds another search"
     if trials<1: raise ValueError(f"trials={trials}: expected at least one")
-    folder,about = ensure_writable(folder),json.loads(json.dumps(dict(about or {}, space=space, objective=objective, seed=seed)))
-    path,rows = folder/'search.json',[]
-    if path.is_file() and (old:=json.loads(path.read_text()))!=about:
-        differ = ', '.join(sorted(k for k in old.keys()|about.keys() if old.get(k)!=about.get(k)))
-        if not replace: raise ValueError(f"{path} describes another search (different {differ}); delete {folder} to start again, or choose another folder")
-        path.unlink()
-        for f in folder.glob('trial-*.json'): f.unlink()
-    if not path.is_file():
-        with atomic(path) as tmp: tmp.write_text(json.dumps(about, indent=1))
+    about = json.loads(json.dumps(dict(about or {}, space=space, objective=objective, seed=seed)))
+    folder,rows = ensure_writable(folder),[]
+    _same_search(folder, about, replace)
     for k in range(trials):
         at = folder/f'trial-{k:03d}.json'
         if not at.is_file():
             params = propose(space, [(r['params'],r['criteria'][objective]) for r in rows], seed)
             criteria = evaluate(k, params)
-            if objective not in criteria: raise KeyError(f"evaluate gave {sorted(criteria)}, but {objective!r} is to be minimised")
-            if both := sorted(set(params)&set(criteria)): raise KeyError(f"{both} name a parameter and a criterion; call one of them otherwise")
+            if objective not in criteria:
+                raise KeyError(f"evaluate gave {sorted(criteria)}, but {objective!r} is to be minimised")
+            if both := sorted(set(params)&set(criteria)):
+                raise KeyError(f"{both} name a parameter and a criterion; call one of them otherwise")
             with atomic(at) as tmp: tmp.write_text(json.dumps(dict(params=params, criteria=criteria), indent=1))
         rows.append(json.loads(at.read_text()))
     return pd.DataFrame([dict(trial=k, **r['params'], **r['criteria']) for k,r in enumerate(rows)])
