@@ -43,7 +43,7 @@ def cosine_lr(
     w = max(1, int(warmup*steps))
     return (step+1)/w if step<w else .5*(1+math.cos(math.pi*(step-w)/max(1,steps-w)))
 
-# %% ../../nbs/training/loop.ipynb #0ab5815f
+# %% ../../nbs/training/loop.ipynb #598b0e7f
 def _save(path, step, objective, opt, ema, log, config, kept):
     with atomic(path) as tmp:
         torch.save(dict(step=step, config=config, nets=objective.nets.state_dict(), opt=opt.state_dict(), log=log,
@@ -52,9 +52,11 @@ def _save(path, step, objective, opt, ema, log, config, kept):
 def _resume(path, objective, opt, ema, config):
     if not (path and path.is_file()): return 0,[],None
     try: state = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as e: raise ValueError(f"checkpoint {path} is damaged ({type(e).__name__}); delete it to start again") from e
+    except Exception as e:
+        raise ValueError(f"checkpoint {path} is damaged ({type(e).__name__}); delete it to start again") from e
     if differ := sorted(k for k in config.keys()|state['config'].keys() if state['config'].get(k)!=config.get(k)):
-        raise ValueError(f"checkpoint {path} is of a run with other settings ({', '.join(differ)}); delete it or choose another folder")
+        raise ValueError(f"checkpoint {path} is of a run with other settings ({', '.join(differ)}); delete it or "
+                         "choose another folder")
     objective.nets.load_state_dict(state['nets']); opt.load_state_dict(state['opt'])
     if ema: ema.load_state_dict(state['ema'])
     return state['step'],state['log'],state.get('kept')
@@ -89,33 +91,38 @@ def fit(
     ema:float=0., # Decay of the averaged weights; 0 for none. When used, the networks end with the average
     precision:str='fp32', # `bf16` runs convolutions under autocast; Gaussian heads must opt out
     log_every:int=25, # Steps between rows of the log
-    probe=None, # `probe(**nets)` → dict of scalars for each row of the log, called in evaluation mode without gradients
-    best:str='', # A scalar of the log, e.g. of `probe`: the networks end with the weights of the row where it was largest
-    about:dict|None=None, # Whatever else the run depends on (plain values); a checkpoint made with other values is refused
+    probe=None, # `probe(**nets)` → scalars for each row of the log, called in evaluation mode without gradients
+    best:str='', # A scalar of the log, e.g. of `probe`: the networks end with the weights where it was largest
+    about:dict|None=None, # Whatever else the run depends on, plain values; a checkpoint made with others is refused
     desc:str='fit', # Label of the progress bar
 ) -> pd.DataFrame: # Columns `step`, `loss` and whatever the objective logs
     "Minimise an objective with Adam or SGD; raises `FloatingPointError` naming the step if the loss is not finite"
     if steps<1: raise ValueError(f"{desc}: steps={steps}, expected at least one")
-    if best and ema: raise ValueError(f"best={best!r} keeps the weights that were probed, ema={ema} their average; choose one")
+    if best and ema:
+        raise ValueError(f"best={best!r} keeps the weights that were probed, ema={ema} their average; choose one")
     accelerator = Accelerator()
     params = [p for p in objective.parameters() if p.requires_grad]
     opt = _optimiser(optimizer, params, lr, weight_decay, momentum)
     model,opt = accelerator.prepare(objective, opt)
     avg = copy.deepcopy(objective.nets) if ema else None
     checkpoint = Path(checkpoint) if checkpoint else None
-    config = dict(steps=steps, lr=lr, seed=seed, warmup=warmup, schedule=schedule, weight_decay=weight_decay, clip=clip, ema=ema, precision=precision)
-    if optimizer!='adam': config |= dict(optimizer=optimizer, momentum=momentum)      # keys of their own, so that older checkpoints keep their meaning
+    config = dict(steps=steps, lr=lr, seed=seed, warmup=warmup, schedule=schedule, weight_decay=weight_decay, clip=clip,
+                  ema=ema, precision=precision)
+    if optimizer!='adam': config |= dict(optimizer=optimizer, momentum=momentum)  # new keys: old checkpoints stay valid
     if best: config |= dict(best=best, log_every=log_every)
     config |= about or {}
     start,log,kept = _resume(checkpoint, objective, opt, avg, config)
     model.train()
-    bar = tqdm(range(start,steps), initial=start, total=steps, desc=desc, mininterval=10, disable=not accelerator.is_main_process)
+    bar = tqdm(range(start,steps), initial=start, total=steps, desc=desc, mininterval=10,
+               disable=not accelerator.is_main_process)
     for k in bar:
         for group in opt.param_groups: group['lr'] = lr*(cosine_lr(k,steps,warmup) if schedule=='cosine' else 1.)
-        with accelerator.autocast(), torch.autocast(accelerator.device.type, torch.bfloat16, enabled=precision=='bf16'):
+        low = torch.autocast(accelerator.device.type, torch.bfloat16, enabled=precision=='bf16')
+        with accelerator.autocast(), low:
             loss,logs = model(stream(seed, k, accelerator.process_index), k/steps)
         if not torch.isfinite(loss):
-            raise FloatingPointError(f"{desc}: loss is {loss.item()} at step {k}; lower lr={lr}, clip gradients, or use precision='fp32'")
+            raise FloatingPointError(f"{desc}: loss is {loss.item()} at step {k}; lower lr={lr}, clip gradients, or "
+                                     "use precision='fp32'")
         accelerator.backward(loss)
         if clip: accelerator.clip_grad_norm_(params, clip)
         opt.step(); opt.zero_grad()
@@ -126,8 +133,10 @@ def fit(
         if (k+1)%log_every==0 or k+1==steps:
             row = {'step':k+1, 'loss':loss.item(), **{n:float(v) for n,v in logs.items()}, **_probe(probe, objective)}
             if best:
-                if best not in row: raise KeyError(f"best={best!r} is not in the log, which has {sorted(row)}; let probe return it")
-                if row[best]>max((r[best] for r in log), default=-math.inf): kept = copy.deepcopy(objective.nets.state_dict())
+                if best not in row:
+                    raise KeyError(f"best={best!r} is not in the log, which has {sorted(row)}; let probe return it")
+                if row[best]>max((r[best] for r in log), default=-math.inf):
+                    kept = copy.deepcopy(objective.nets.state_dict())
             log.append(row)
             bar.set_postfix(loss=f"{log[-1]['loss']:.4g}", refresh=False)
         if checkpoint and accelerator.is_main_process and ((k+1)%save_every==0 or k+1==steps):
