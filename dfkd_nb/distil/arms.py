@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['ALONE', 'SURROGATE', 'LATENT', 'POSTERIOR', 'OUTPUT', 'ARMS', 'Term', 'surrogate', 'latent_divergence',
-           'posterior_divergence', 'local_divergence', 'Arm', 'arm_of', 'Distillation']
+           'posterior_divergence', 'local_divergence', 'Arm', 'arm_of', 'unfit', 'Distillation']
 
 # %% ../../nbs/distil/arms.ipynb #2632c34e
 import math
 from dataclasses import dataclass, replace
 import torch
-from .passes import UNDER, FreshPasses, KeptPasses, Pass, follow
-from ..models.dgm import DGM, Trace, batch_norms, compare, elbo
+from .passes import UNDER, FreshPasses, KeptPasses, Pass, each_tensor, follow
+from ..models.dgm import DGM, Trace, batch_norms, compare, elbo, first
 
 # %% ../../nbs/distil/arms.ipynb #301ad5be
 ALONE = ('nelbo','objective') # Measures of the student alone, which need no teacher
@@ -33,6 +33,8 @@ class Term:
                 raise ValueError(f"term {self.name!r}: {key}={given!r}, expected one of {expected}")
         if not 0<=self.weight<float('inf'):
             raise ValueError(f"term {self.name!r}: weight={self.weight}, must be ≥ 0, and finite")
+        if self.under=='step' and self.forced:
+            raise ValueError(f"term {self.name!r}: forced, but the parent of a step is shared anyway; leave forced out")
 
     @property
     def alone(self) -> bool: "Whether it needs no teacher"; return self.measure in ALONE
@@ -42,9 +44,10 @@ class Term:
         student:Trace, # The student's, on the same pass
     ) -> torch.Tensor: # Per item, summed over variables, `(b,)`
         "Compare"
-        pairs = [compare(self.measure, v, student[k], self.reduction) for k,v in teacher.of(self.on).items()]
-        if not pairs: raise ValueError(f"term {self.name!r}: the pass has no {self.on} variable")
-        return sum(pairs)
+        wanted = teacher.of(self.on)
+        if not wanted: raise ValueError(f"term {self.name!r}: the pass has no {self.on} variable")
+        try: return sum(compare(self.measure, v, student[k], self.reduction) for k,v in wanted.items())
+        except ValueError as e: raise ValueError(f"term {self.name!r}: {e}") from e
 
 # %% ../../nbs/distil/arms.ipynb #2cdf288e
 def surrogate(
@@ -124,19 +127,28 @@ def arm_of(
     **changes # See `Arm.changed`
 ) -> Arm: # As this family takes it
     "An arm by name; raises `ValueError` that says why a model cannot take it"
-    known = ARMS | {k:Arm(tuple(Term(**t) for t in terms)) for k,terms in model.arms.items()}
+    known = ARMS | model.arms
     if name not in known: raise ValueError(f"arm={name!r}: expected one of {sorted(known)}")
-    arm,kind = known[name].changed(**changes),type(model).__name__
+    arm,kind = known[name],type(model).__name__
+    if isinstance(arm, str): raise ValueError(f"arm {name!r}: {kind} does not take it: {arm}")
+    arm = (arm if isinstance(arm, Arm) else Arm(tuple(Term(**t) for t in arm))).changed(**changes)
     if not arm.active: raise ValueError(f"arm {name!r}: all of its terms have the weight 0")
     for t in arm.active:
-        need = 'generate' if t.under=='prior' else 'infer'
-        if not model.can(need):
-            raise ValueError(f"arm {name!r}: its term {t.name!r} needs {need}, which {kind} does not have")
-        if t.on=='latent' and not t.alone and not model.latents:
-            raise ValueError(f"arm {name!r}: its term {t.name!r} compares latents, and {kind} has none")
-        if t.under=='step' and not any(v.time for v in model.variables.values()):
-            raise ValueError(f"arm {name!r}: its term {t.name!r} needs a chain, and {kind} has no time axis")
+        if why := unfit(t, model): raise ValueError(f"arm {name!r}: its term {t.name!r} {why}")
     return arm
+
+def unfit(
+    term:Term, # Part of an arm
+    model:DGM, # Teacher or student
+) -> str: # Empty if it can be had
+    "Why a model cannot take a term"
+    kind,need = type(model).__name__,'generate' if term.under=='prior' else 'infer'
+    if not model.can(need): return f"needs {need}, which {kind} does not have"
+    if term.on=='latent' and not term.alone and not model.latents: return f"compares latents, and {kind} has none"
+    if term.under=='step' and not model.steps: return f"needs a chain, and {kind} is none"
+    if model.steps and term.under!='step' and term.measure!='objective':
+        return f"visits all variables, and {kind} is a chain of {model.steps:,} steps, visited one at a time"
+    return ''
 
 # %% ../../nbs/distil/arms.ipynb #d760c808
 class Distillation:
@@ -150,6 +162,7 @@ class Distillation:
         passes:int=4096, # Teacher passes to keep, of each kind; 0 makes fresh ones at every step
         seed:int=0, # Seed of the kept passes' noise
         prior=None, # Latents in place of the teacher's own prior, see `Passes`
+        cond=None, # For a conditional model, see `Passes`
         freeze_norm:float=.5, # Part of the run after which the student's BatchNorm uses its running statistics
         curriculum:float=1., # Part of the images, the first ones, to begin with; by the run's middle all have joined
     ):
@@ -161,9 +174,10 @@ class Distillation:
         if teacher is not None and teacher.training:
             raise ValueError("the teacher is in training mode: its BatchNorm would change; use core.frozen")
         self.arm,self.batch,self.freeze_norm,self.images,self.curriculum = arm,batch,freeze_norm,images,curriculum
-        self.passes = {}
+        self.cond,self.passes = cond,{}
         for under in dict.fromkeys(t.under for t in arm.active if not t.alone):
-            seen = dict(images=None if under=='prior' else images, prior=prior if under=='prior' else None, seed=seed)
+            seen = dict(images=None if under=='prior' else images, prior=prior if under=='prior' else None,
+                        seed=seed, cond=cond)
             if passes: self.passes[under] = KeptPasses(teacher, passes, under, **seen)
             else: self.passes[under] = FreshPasses(teacher, under, **seen)
 
@@ -171,13 +185,16 @@ class Distillation:
         "Part of the images that has come, of a curriculum"
         return None if self.curriculum==1 else min(1, self.curriculum+(1-self.curriculum)*2*progress)
 
-    def _own_data(self, generator, progress, device):
-        "Images for a term of the student alone"
+    def _own_data(self, generator, progress, student):
+        "Images for a term of the student alone, and their conditions"
         of = len(self.images)
         part = self._part(progress)
         idx = torch.randint(of if part is None else math.ceil(of*part), (self.batch,), generator=generator)
         if part is not None: torch.randint(1, (self.batch,), generator=generator)
-        return self.images.batch(idx).to(device)
+        if student.condition is not None and self.cond is None:
+            raise ValueError(f"{type(student).__name__} is conditional: pass cond, a function of image numbers")
+        def there(v): return v.to(student.device)
+        return each_tensor(there, self.images.batch(idx)),self.cond and there(self.cond(idx))
 
     def loss(self,
         generator:torch.Generator, # Source of this step's choices
@@ -197,12 +214,13 @@ class Distillation:
                 group = t.weight*value if group is None else group+t.weight*value
             total = total + group
         for t in (t for t in self.arm.active if t.alone):
-            x = self._own_data(generator, progress, student.device)
+            x,cond = self._own_data(generator, progress, student)
+            given = {} if cond is None else dict(cond=cond)
             if t.measure=='nelbo':
-                q,p = student.infer(x, student.draw(len(x), generator))
+                q,p = student.infer(x, student.draw(len(first(x)), generator), **given)
                 value = -elbo(q,p).mean(); logs[t.name] = value
             else:
-                value,parts = student.objective(x, generator)
+                value,parts = student.objective(x, generator, **given)
                 logs.update(parts)
             total = total + t.weight*value
         return total,logs

@@ -112,12 +112,13 @@ class Trace(dict):
         return {k:v.noise for k,v in self.items() if v.noise is not None}
 
     def map(self,
-        f # Function of one tensor whose first axis is the batch
+        f, # Function of one tensor whose first axis is the batch
+        scalars:bool=False, # Whether `f` is for what all items share, too
     ) -> 'Trace': # A new trace
         "Apply `f` to every tensor once: what was shared stays shared, and what all items share is left alone"
         seen = {}
         def once(v):
-            if v is None or v.ndim==0: return v
+            if v is None or v.ndim==0 and not scalars: return v
             if id(v) not in seen: seen[id(v)] = f(v)
             return seen[id(v)]
         return Trace({k:_mapped(once, v) for k,v in self.items()})
@@ -128,7 +129,11 @@ class Trace(dict):
 
     def to(self, device) -> 'Trace':
         "On a device"
-        return self.map(lambda v: v.to(device))
+        return self.map(lambda v: v.to(device), scalars=True)
+
+    def detach(self) -> 'Trace':
+        "Without gradients"
+        return self.map(torch.detach, scalars=True)
 
     @staticmethod
     def cat(
@@ -178,14 +183,15 @@ def load_trace(
 
 # %% ../../nbs/models/dgm.ipynb #5202bc6a
 class DGM(nn.Module):
-    "A deep directed generative model: subclasses declare `variables` and visit them in `generate`, and in `infer` where they can encode"
+    "A deep directed generative model: a subclass declares `variables` and visits them in `generate` and `infer`"
     variables = {} # Name → `Variable`, in the order of a generative pass; set before any pass
-    condition = None # `Variable` of what passes are conditioned on, if anything
-    arms = {} # Arms of distillation that this family takes in a way of its own, by name: see `distil.arms`
+    condition = None # `Variable` of what passes are conditioned on, if anything; its value is the passes' `cond`
+    steps = 0 # Length of a chain whose passes visit one time each (`at`) and keep no other; 0 where a pass visits all
+    arms = {} # Arms of distillation that this family takes in a way of its own, or refuses: see `distil.arms`
 
     def generate(self,
         noise:dict, # Auxiliary noise by name
-        given:dict|None=None, # Values to go on with instead of the model's own, by name (teacher forcing, another prior)
+        given:dict|None=None, # Values to go on with in place of the model's own, by name (forcing, another prior)
         at:torch.Tensor|None=None, # For a chain: the one time to visit, per item, `(b,)`; its parent's value is `given`
         cond:torch.Tensor|None=None, # Condition, `(b, …)`, for a conditional model
     ) -> Trace: # Latents and data
@@ -193,7 +199,7 @@ class DGM(nn.Module):
         raise TypeError(f"{type(self).__name__} cannot generate: it defines no generate")
 
     def infer(self,
-        data, # A tensor `(b, …)`, or name → tensor for a model with several data variables
+        data, # A tensor `(b, …)`; or name → tensor for several data variables, with a `mask` `(b, time)` of what exists
         noise:dict|None=None, # Auxiliary noise of the posterior by name; `None` takes its means
         given:dict|None=None, # Latent values to go on with instead of the posterior's own, by name
         at:torch.Tensor|None=None, # For a chain: the one time to visit, per item
@@ -261,10 +267,15 @@ class DGM(nn.Module):
         data, # A batch, as `infer` takes it
         generator:torch.Generator, # Source of the posterior noise
         kl_weight:float=1., # For a warm-up
+        cond:torch.Tensor|None=None, # Condition, for a conditional model
     ) -> tuple: # Scalar loss, dict of scalars to log
         "What models of this family are trained with; the negative ELBO unless a family says otherwise"
-        q,p = self.infer(data, self.draw(len(first(data)), generator))
-        loss = -elbo(q, p, kl_weight).mean()
+        n = len(first(data))
+        if not self.steps: q,p = self.infer(data, self.draw(n, generator), cond=cond)
+        else:
+            at = torch.randint(self.steps, (n,), generator=generator)
+            q,p = self.infer(data, self.draw(n, generator, at), at=at.to(self.device), cond=cond)
+        loss = -elbo(q, p, kl_weight).mean()*(self.steps or 1)
         return loss,dict(nelbo=loss)
 
     def calibrate(self,
@@ -342,5 +353,5 @@ def reconstruction_error(
     data # The batch
 ) -> torch.Tensor: # Sum of squared errors of the mean per item, `(b,)`
     "Squared error of the data's mean"
-    values = data if isinstance(data, dict) else {k:data for k in p.of('data')}
-    return sum(per_item((p[k].mean-v)**2, mask=p[k].mask) for k,v in values.items())
+    values = data if isinstance(data, dict) else dict.fromkeys(p.of('data'), data)
+    return sum(per_item((v.mean-values[k])**2, mask=v.mask) for k,v in p.of('data').items())
