@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['FASHION_MNIST', 'FASHION_CLASSES', 'HUB', 'ImageSet', 'fashion_mnist', 'HubDataset', 'hub_images', 'image_folder']
 
-# %% ../../nbs/data/images.ipynb #1ba01f78
+# %% ../../nbs/data/images.ipynb #9aa9d68b
 import gzip
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 import numpy as np, torch
 import torch.nn.functional as F
 from ..core import data_dir, sha256, to_float
+from .guard import ROLES, dataset_key, guard_files, guard_folder, guarded, require
 
 # %% ../../nbs/data/images.ipynb #6588ccb1
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ImageSet:
         "A smaller set"
         return ImageSet(self.images[idx], self.labels[idx], self.classes, self.name)
 
-# %% ../../nbs/data/images.ipynb #6710cd51
+# %% ../../nbs/data/images.ipynb #7d3cd665
 FASHION_MNIST = {
     'train-images-idx3-ubyte.gz':'b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7',
     'train-labels-idx1-ubyte.gz':'0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056',
@@ -43,13 +43,17 @@ FASHION_MNIST = {
     't10k-labels-idx1-ubyte.gz':'8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05'}
 FASHION_CLASSES = ('t-shirt','trousers','pullover','dress','coat','sandal','shirt','sneaker','bag','ankle boot')
 
-@lru_cache(maxsize=8)
-def _verified_idx(path:Path, expected:str) -> np.ndarray:
+_HOLDS = {'train':('private_train','public_train'), 't10k':('private_test',)}         # split → roles
+guard_files('fashion-mnist', {f:_HOLDS[f.split('-')[0]] for f in FASHION_MNIST})
+
+def _verified_idx(path, expected):
+    "Array in one of the files, checked against its checksum"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; restore it with `git checkout -- {path.parent.name}` in data/, "
                                 "or copy the original Fashion-MNIST file there")
-    if (got:=sha256(path))!=expected:
-        raise ValueError(f"{path} is damaged: sha256 {got[:12]}… instead of {expected[:12]}…; restore the original file")
+    if (got := sha256(path))!=expected:
+        raise ValueError(f"{path} is damaged: sha256 {got[:12]}… instead of {expected[:12]}…; "
+                         "restore the original file")
     raw = gzip.decompress(path.read_bytes())
     ndim = raw[3]
     shape = np.frombuffer(raw, '>i4', ndim, 4)
@@ -58,14 +62,17 @@ def _verified_idx(path:Path, expected:str) -> np.ndarray:
 def fashion_mnist(
     split:str='train', # `train` (60,000) or `t10k` (10,000)
     root:Path|None=None, # Folder with the four `.gz` files; `data/fashion-mnist` by default
+    roles:tuple=(), # Roles that the caller will hand out; all that the split holds by default
 ) -> ImageSet: # 3×32×32
     "Fashion-MNIST, verified and padded; raises `FileNotFoundError` or `ValueError` naming a missing or damaged file"
+    require('fashion-mnist', roles or _HOLDS[split])
     root = Path(root or data_dir()/'fashion-mnist')
-    x,y = (_verified_idx(root/f, FASHION_MNIST[f]) for f in (f'{split}-images-idx3-ubyte.gz', f'{split}-labels-idx1-ubyte.gz'))
+    names = [f'{split}-{what}-ubyte.gz' for what in ('images-idx3','labels-idx1')]
+    x,y = (_verified_idx(root/f, FASHION_MNIST[f]) for f in names)
     x = F.pad(torch.from_numpy(x.copy())[:,None], (2,2,2,2)).expand(-1,3,-1,-1)
     return ImageSet(x, torch.from_numpy(y.astype(np.int64)), FASHION_CLASSES, f'fashion-mnist/{split}')
 
-# %% ../../nbs/data/images.ipynb #d18b5257
+# %% ../../nbs/data/images.ipynb #a2a4ad6d
 @dataclass(frozen=True)
 class HubDataset:
     "Where a Hugging Face dataset lives and how its columns are called"
@@ -83,6 +90,9 @@ HUB = {'cifar10': HubDataset('uoft-cs/cifar10', '0b2714987fa478483af9968de7c9345
        'celebahq': HubDataset('korexyz/celeba-hq-256x256', '42078a1fb27b6079eaab8cf453efd3d79a8b7bda',
                               {'private_train':'train','private_test':'validation'}, size=64)}
 
+for _name,_spec in HUB.items():                                                      # as the hub's caches call them
+    guard_folder(_name, names=(f"datasets--{_spec.repo.replace('/','--')}", _spec.repo.replace('/','___')))
+
 def _to_tensor(im, size):
     from PIL import ImageOps
     im = ImageOps.fit(im.convert('RGB'), (size,size), method=3)
@@ -97,33 +107,40 @@ def hub_images(
     "A Hugging Face dataset, local copy first; raises `FileNotFoundError` that says how to get it"
     try: import datasets
     except ImportError as e: raise ImportError("datasets is not installed; pip install 'dfkd_nb[study]'") from e
+    if root: guard_folder(name, root)
+    require(name, (role,))
     spec,root = HUB[name],Path(root or data_dir()/name)
     if role not in spec.splits: raise KeyError(f"{name} has no role {role!r}; it has {sorted(spec.splits)}")
     if size is not None and size<1: raise ValueError(f"size={size}: expected at least 1 pixel")
-    split,where = spec.splits[role],(root if root.is_dir() else f'{spec.repo} at {spec.revision}')
-    try:
-        if (root/'dataset_dict.json').is_file(): ds = datasets.load_from_disk(str(root))[split]
-        elif root.is_dir(): ds = datasets.load_dataset(str(root), split=split)
-        else: ds = datasets.load_dataset(spec.repo, revision=spec.revision, split=split)
-    except Exception as e:
-        raise FileNotFoundError(f"{name}/{split} is not readable from {where}: {e}; "
-                                f"download it once and save it with `ds.save_to_disk('{root}')`") from e
+    ds,where = _hub_split(datasets, spec, root, spec.splits[role])
     pictures = [k for k,f in ds.features.items() if isinstance(f, datasets.Image)]
     column = spec.image if spec.image in pictures or len(pictures)!=1 else pictures[0]
     for col in filter(None, (column, spec.label)):
         if col not in ds.column_names: raise KeyError(f"{where}: no column {col!r}; it has {ds.column_names}")
     x = torch.stack([_to_tensor(im, size or spec.size) for im in ds[column]])
-    feature = ds.features.get(spec.label)
-    return ImageSet(x, torch.tensor(ds[spec.label]) if spec.label else torch.full((len(x),),-1),
-                    tuple(getattr(feature,'names',None) or ()), f'{name}/{split}')
+    labels = torch.tensor(ds[spec.label]) if spec.label else torch.full((len(x),),-1)
+    classes = tuple(getattr(ds.features.get(spec.label),'names',None) or ())
+    return ImageSet(x, labels, classes, f'{name}/{spec.splits[role]}')
+
+def _hub_split(datasets, spec, root, split):
+    "The split, from a local copy or from the hub, and where it comes from"
+    where = root if root.is_dir() else f'{spec.repo} at {spec.revision}'
+    try:
+        if (root/'dataset_dict.json').is_file(): return datasets.load_from_disk(str(root))[split],where
+        if root.is_dir(): return datasets.load_dataset(str(root), split=split),where
+        return datasets.load_dataset(spec.repo, revision=spec.revision, split=split),where
+    except Exception as e:
+        raise FileNotFoundError(f"{root.name}/{split} is not readable from {where}: {e}; "
+                                f"download it once and save it with `ds.save_to_disk('{root}')`") from e
 
 def image_folder(
     root:Path, # Folder; a first level of sub-folders, where there is one, gives the classes
     size:int=32, # Pixels
 ) -> ImageSet: # `3×size×size`
-    "Any folder of PNG, JPEG or WebP images; raises `FileNotFoundError` when it holds none"
+    "Any folder of PNG, JPEG or WebP images; one called as a role needs a grant; `FileNotFoundError` if it has none"
     from PIL import Image
-    root = Path(root)
+    root,what = Path(root),guarded(root)
+    if what: require(what.dataset, what.roles)
     files = sorted(f for f in root.rglob('*') if f.suffix.lower() in {'.png','.jpg','.jpeg','.webp'})
     if not files: raise FileNotFoundError(f"{root} holds no .png, .jpg or .webp image")
     classes = sorted({f.relative_to(root).parts[0] for f in files if len(f.relative_to(root).parts)>1})

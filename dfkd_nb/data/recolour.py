@@ -12,10 +12,10 @@ from ..core import to_uint8
 from .images import ImageSet
 from ..noise import stream
 
-# %% ../../nbs/data/recolour.ipynb #3632db7b
-PALETTE = {'black':(0,0,0), 'white':(1,1,1), 'gray':(.5,.5,.5), 'red':(.85,.1,.1), 'orange':(1,.55,0), 'yellow':(1,.9,.15),
-           'green':(.1,.6,.2), 'cyan':(.1,.8,.85), 'blue':(.1,.25,.85), 'purple':(.5,.15,.65), 'pink':(1,.55,.75),
-           'brown':(.5,.3,.12)}
+# %% ../../nbs/data/recolour.ipynb #06344545
+PALETTE = {'black':(0,0,0), 'white':(1,1,1), 'gray':(.5,.5,.5), 'red':(.85,.1,.1), 'orange':(1,.55,0),
+           'yellow':(1,.9,.15), 'green':(.1,.6,.2), 'cyan':(.1,.8,.85), 'blue':(.1,.25,.85),
+           'purple':(.5,.15,.65), 'pink':(1,.55,.75), 'brown':(.5,.3,.12)}
 COLOURS = tuple(PALETTE)
 
 def recolour(
@@ -34,7 +34,7 @@ def colour_pairs() -> torch.Tensor: # int64, `(pairs, 2)`: foreground and backgr
     return torch.tensor([(f,b) for f in range(len(COLOURS)) for b in range(len(COLOURS))
                          if f!=b and not (b==dark and f in hidden)])
 
-# %% ../../nbs/data/recolour.ipynb #27a1f468
+# %% ../../nbs/data/recolour.ipynb #a3305a94
 def jitter(
     x:torch.Tensor, # Images, `(b, c, h, w)`
     generator:torch.Generator, # Source of the movements
@@ -47,7 +47,8 @@ def jitter(
     a,s,flip = u[0]*math.radians(degrees),1+u[1]*scale,u[4].sign()
     theta = torch.stack([torch.stack([flip*s*a.cos(), -s*a.sin(), u[2]*2*shift], -1),
                          torch.stack([flip*s*a.sin(), s*a.cos(), u[3]*2*shift], -1)], 1)
-    return F.grid_sample(x, F.affine_grid(theta, x.shape, align_corners=False), mode='bicubic', align_corners=False).clamp(0,1)
+    grid = F.affine_grid(theta, x.shape, align_corners=False)
+    return F.grid_sample(x, grid, mode='bicubic', align_corners=False).clamp(0,1)
 
 # %% ../../nbs/data/recolour.ipynb #42737814
 def _noun(words): return words if words.endswith('trousers') else ('an ' if words[0] in 'aeiou' else 'a ')+words

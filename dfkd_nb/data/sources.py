@@ -38,7 +38,7 @@ def reconstructed(
     images:ImageSet, # Images, e.g. synthetic
 ) -> ImageSet: # The teacher's reconstructions of them (posterior means), 8-bit; labels are kept
     "Images as the teacher can draw them: what it has no code for is gone"
-    def drawn(x): return teacher.infer(x.to(teacher.device))[1].of('data')['x'].mean.cpu()
+    def drawn(x): return teacher.infer(x.to(teacher.device))[1].output.mean.cpu()
     x = torch.cat([to_uint8(drawn(images.batch(i))) for i in torch.arange(len(images)).split(100)])
     return ImageSet(x, images.labels, images.classes, images.name)
 
@@ -51,9 +51,11 @@ def mixed(
     parts = [n//len(sources)+(k<n%len(sources)) for k in range(len(sources))] if n else [len(s) for s in sources]
     for s,k in zip(sources,parts):
         if k>len(s):
-            raise ValueError(f"{k:,} images asked of {s.name or 'a source'}, which has {len(s):,}; make more, or lower n={n}")
+            raise ValueError(f"{k:,} images asked of {s.name or 'a source'}, which has {len(s):,}; "
+                             f"make more, or lower n={n}")
     shapes = {tuple(s.images.shape[1:]) for s in sources}
-    if len(shapes)>1: raise ValueError(f"sources of different image shapes {sorted(shapes)}; resize them to the teacher's")
+    if len(shapes)>1:
+        raise ValueError(f"sources of different image shapes {sorted(shapes)}; resize them to the teacher's")
     images = torch.cat([s.images[:k] for s,k in zip(sources,parts)])
     labels = torch.cat([s.labels[:k] for s,k in zip(sources,parts)])
     classes = next((s.classes for s in sources if s.classes), ())
