@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Some', 'Count', 'KINDS', 'OWN', 'COLUMNS', 'Strict', 'Rows', 'Comparison', 'Claim', 'Saved', 'weigh',
-           'evaluate_claims', 'parse_claims', 'load_claims', 'saved_test', 'part_values', 'judge']
+           'evaluate_claims', 'parse_claims', 'load_claims', 'per_seed', 'saved_test', 'part_values', 'judge']
 
 # %% ../nbs/claims.ipynb #2006ff29
 import itertools, math
@@ -237,17 +237,18 @@ def load_claims(
     if not path.is_file(): raise FileNotFoundError(f"no claims {path}; a study's stand in workflow/config/claims")
     return parse_claims(yaml.safe_load(path.read_text(encoding='utf-8')) or [], str(path))
 
-# %% ../nbs/claims.ipynb #eb2bab79
-def _per_seed(table, metric, where):
-    "Values of one arm by seed; empty if there are none"
-    g = table[table.metric==metric] if len(table) else table
-    for k,v in where.items():
-        if not len(g): break
-        if k not in g and v not in (0,''): return pd.Series(dtype=float)
-        if k in g: g = g[g[k]==v]
+# %% ../nbs/claims.ipynb #0bece424
+def per_seed(
+    rows:pd.DataFrame, # Tidy rows, one per seed
+    metric:str, # Metric
+    **what # Column = value; a column that the table lacks is empty (0, '') in every row
+) -> pd.Series: # Value by seed; empty if there are no such rows
+    "One value per seed"
+    g = rows[rows.metric==metric] if len(rows) else rows
+    for k,v in what.items(): g = g[g[k]==v] if k in g else g if v in (0,'') else g[:0]
     if not len(g): return pd.Series(dtype=float)
     if g.seed.duplicated().any():
-        raise ValueError(f"{metric} of {where}: {len(g)} rows for {g.seed.nunique()} seeds; select by more columns")
+        raise ValueError(f"{metric} of {what}: {len(g)} rows for {g.seed.nunique()} seeds; select by more columns")
     return g.set_index('seed').value.sort_index()
 
 def saved_test(
@@ -276,7 +277,7 @@ def part_values(
     "What one comparison is decided by"
     c,metric,a,b = part
     rows = tables.get(c.table, pd.DataFrame())
-    x,y = _per_seed(rows, metric, a),_per_seed(rows, metric, b)
+    x,y = per_seed(rows, metric, **a),per_seed(rows, metric, **b)
     if claim.unit=='seeds':
         seeds = x.index.intersection(y.index).difference(c.without_seeds)
         return (x[seeds].to_numpy(),y[seeds].to_numpy()) if len(seeds) else None
