@@ -105,8 +105,10 @@ def check_params(
         raise KeyError(f"{nb}: unknown parameters {names}; it declares {sorted(known)}")
     out = {k:_plain(v) for k,v in params.items()}
     for k,v in out.items():
-        if why := _refusal(known[k].type, v):
-            raise ValueError(f"{nb}: {k}={v!r} is a {type(v).__name__}, {why}, like the default {known[k].default!r}")
+        why,shown = _refusal(known[k].type, v),repr(v)
+        shown = shown if len(shown)<200 else shown[:200]+'…'
+        if not why: continue
+        raise ValueError(f"{nb}: {k}={shown} is a {type(v).__name__}, {why}, like the default {known[k].default!r}")
     return out
 
 # %% ../../nbs/study/runs.ipynb #d5e3b430

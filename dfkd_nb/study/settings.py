@@ -6,8 +6,8 @@
 __all__ = ['RANGES', 'CHOICES_OF', 'EXPERIMENTS', 'RECIPE_TYPES', 'ranged', 'experiment', 'recipe_words', 'settings_type',
            'Declared', 'packed', 'read_yaml', 'Part', 'words_of', 'key_path', 'complaint']
 
-# %% ../../nbs/study/settings.ipynb #1b191fc7
-import typing
+# %% ../../nbs/study/settings.ipynb #d53daf95
+import types, typing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -118,7 +118,8 @@ def read_yaml(
 ) -> dict: # What it holds
     "Read a mapping; `ValueError` names the file, and the line where there is one"
     path = Path(path)
-    if not path.is_file(): raise FileNotFoundError(f"no file {path}; configurations of studies stand in workflow/config")
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}; configurations of studies stand in workflow/config")
     text = path.read_text(encoding='utf-8')
     try:
         _keys_differ(yaml.compose(text, yaml.SafeLoader))
@@ -134,27 +135,31 @@ class Part(BaseModel):
     "A part of a configuration: unknown keys and wrong types are refused, nothing is converted"
     model_config = ConfigDict(extra='forbid', strict=True, allow_inf_nan=False, frozen=True, defer_build=True)
 
-def _inside(t, key):
-    "The type of what stands under a key; `None` if it cannot be told"
-    if typing.get_origin(t) is Annotated:
-        marks = [m for m in t.__metadata__ if isinstance(m, Declared)]
-        return _inside(marks[0].type if marks else typing.get_args(t)[0], key)
-    if typing.get_origin(t) in (dict,list): return (typing.get_args(t) or (None,))[-1]
-    if typing.get_origin(t) in (Required,): return _inside(typing.get_args(t)[0], key)
-    return words_of(t).get(key)
+def _bare(t):
+    "A type without its annotations; of a union with `None` the other part"
+    while True:
+        args = typing.get_args(t)
+        if typing.get_origin(t) is Annotated:
+            marks = [m for m in t.__metadata__ if isinstance(m, Declared)]
+            t = marks[0].type if marks else args[0]
+        elif typing.get_origin(t) is Required: t = args[0]
+        elif typing.get_origin(t) in (typing.Union,types.UnionType): t = [a for a in args if a is not type(None)][0]
+        else: return t
 
 def words_of(
     t # Type of a part of a configuration
 ) -> dict: # Key → type; empty where keys are free
     "Which keys a part may have"
-    if typing.get_origin(t) is Annotated:
-        marks = [m for m in t.__metadata__ if isinstance(m, Declared)]
-        return words_of(marks[0].type if marks else typing.get_args(t)[0])
+    t = _bare(t)
     if is_typeddict(t): return typing.get_type_hints(t, include_extras=True)
-    if isinstance(t, type) and issubclass(t, BaseModel): return {k:_annotation(f) for k,f in t.model_fields.items()}
-    return {}
+    if not (isinstance(t, type) and issubclass(t, BaseModel)): return {}
+    return {k:Annotated[f.annotation, *f.metadata] if f.metadata else f.annotation for k,f in t.model_fields.items()}
 
-def _annotation(f): return Annotated[f.annotation, *f.metadata] if f.metadata else f.annotation
+def _inside(t, key):
+    "The type of what stands under a key; `None` if it cannot be told"
+    t = _bare(t)
+    if typing.get_origin(t) in (dict,list): return (typing.get_args(t) or (None,))[-1]
+    return words_of(t).get(key)
 
 def key_path(
     loc:tuple # Keys and indices, outermost first
@@ -172,10 +177,11 @@ def complaint(
         where = t
         for key in loc[:-1]: where = _inside(where, key)
         known = sorted(words_of(where))
-        return f"{key_path(loc)}: unknown key{did_you_mean(str(loc[-1]), known)}; expected some of {known}"
+        return f"{key_path(loc)}: unknown key{did_you_mean(str(loc[-1]), known) or f'; expected some of {known}'}"
     if error['type']=='missing': return f"{key_path(loc)}: is missing"
     said = error['msg'].removeprefix('Value error, ')
     said = said[:1].lower()+said[1:]
+    if isinstance(given, dict): return f"{key_path(loc)}: {said}"
     number = isinstance(given,str) and 'number' in said and given.replace('e-','',1).replace('.','',1).isdigit()
     hint = f" (YAML takes {given} for text: write {float(given)!r})" if number else ''
-    return f"{key_path(loc)}: {given!r} is given, {said}{hint}" if not isinstance(given, dict) else f"{key_path(loc)}: {said}"
+    return f"{key_path(loc)}: {given!r} is given, {said}{hint}"
