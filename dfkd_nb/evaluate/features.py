@@ -6,7 +6,7 @@
 __all__ = ['LITE0_SHA256', 'INCEPTION_CHAIN', 'NO_6E', 'EXTRACTORS', 'as_uint8_rgb', 'efficientnet_lite0', 'pixels',
            'inception_tf', 'chain', 'pil_resize', 'inception_tv_no6e', 'build_extractor', 'cache_key', 'extract']
 
-# %% ../../nbs/evaluate/features.ipynb #81fd4a8a
+# %% ../../nbs/evaluate/features.ipynb #2f4852cf
 import hashlib
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from ..core import atomic, check_images, frozen, sha256, to_float, to_uint8
+from .cache import code_of
 
 # %% ../../nbs/evaluate/features.ipynb #5dc85cb2
 def as_uint8_rgb(
@@ -69,9 +70,9 @@ def inception_tf(
     net = frozen(FeatureExtractorInceptionV3('inception-v3-compat', ['2048'])).to(device)
     return lambda x: net(x.to(device))[0]
 
-# %% ../../nbs/evaluate/features.ipynb #c7683d66
-INCEPTION_CHAIN = ('Conv2d_1a_3x3','Conv2d_2a_3x3','Conv2d_2b_3x3','maxpool1','Conv2d_3b_1x1','Conv2d_4a_3x3','maxpool2',
-                   'Mixed_5b','Mixed_5c','Mixed_5d','Mixed_6a','Mixed_6b','Mixed_6c','Mixed_6d','Mixed_6e',
+# %% ../../nbs/evaluate/features.ipynb #2b4c538b
+INCEPTION_CHAIN = ('Conv2d_1a_3x3','Conv2d_2a_3x3','Conv2d_2b_3x3','maxpool1','Conv2d_3b_1x1','Conv2d_4a_3x3',
+                   'maxpool2','Mixed_5b','Mixed_5c','Mixed_5d','Mixed_6a','Mixed_6b','Mixed_6c','Mixed_6d','Mixed_6e',
                    'Mixed_7a','Mixed_7b','Mixed_7c')
 NO_6E = tuple(b for b in INCEPTION_CHAIN if b!='Mixed_6e')
 
@@ -101,7 +102,7 @@ def inception_tv_no6e(
     net = frozen(inception_v3(weights='IMAGENET1K_V1')).to(device)
     return lambda x: chain(net, to_float(pil_resize(x)).to(device)*2-1, NO_6E)
 
-# %% ../../nbs/evaluate/features.ipynb #f8aaef6d
+# %% ../../nbs/evaluate/features.ipynb #7555af09
 EXTRACTORS = {'efficientnet-lite0':efficientnet_lite0, 'pixels':pixels,
               'inception-tf':inception_tf, 'inception-tv-no6e':inception_tv_no6e}
 
@@ -118,15 +119,21 @@ def cache_key(
     x:torch.Tensor, # uint8 images, `(n, 3, h, w)`
     extractor:str, # Key of `EXTRACTORS`
 ) -> str: # Hex digest
-    "Checksum of the images' bytes, their shape and the extractor's name"
-    h = hashlib.sha256(f'{extractor} {tuple(x.shape)}'.encode())
+    "Checksum of the images' bytes, their shape, and the extractor's name and code"
+    code = code_of(EXTRACTORS[extractor], extract) if extractor in EXTRACTORS else ''
+    h = hashlib.sha256(f'{extractor} {code} {tuple(x.shape)}'.encode())
     h.update(x.cpu().contiguous().numpy())
     return h.hexdigest()
 
-def _cached(path):
-    if not path.is_file(): return None
-    try: return load_file(path)['features']
-    except (SafetensorError,KeyError) as e: raise ValueError(f"{path} is damaged ({e}); delete it, it will be made again") from e
+def _kept_features(path, n):
+    "Features in a file, or `None` if there are none that are whole"
+    try: x = load_file(path)['features'] if path.is_file() else None
+    except (SafetensorError,KeyError): return None
+    return x if x is not None and len(x)==n and torch.isfinite(x).all() else None
+
+def _filled(x, n):
+    "Repeat the last image up to `n` images"
+    return torch.cat([x, x[-1:].expand(n-len(x),-1,-1,-1)]) if len(x)<n else x
 
 @torch.no_grad()
 def extract(
@@ -139,9 +146,9 @@ def extract(
     "Features of 8-bit images, read from `cache` when they are there"
     x = as_uint8_rgb(images)
     path = Path(cache)/f'{extractor}-{cache_key(x,extractor)[:32]}.safetensors' if cache else None
-    if path and (kept:=_cached(path)) is not None: return kept
+    if path and (kept:=_kept_features(path, len(x))) is not None: return kept
     f = build_extractor(extractor, device)
-    out = torch.cat([f(b).float().cpu() for b in x.split(batch)])
+    out = torch.cat([f(_filled(b,batch)).float().cpu()[:len(b)] for b in x.split(batch)])
     if path:
         with atomic(path) as tmp: save_file({'features':out.contiguous()}, tmp)
     return out

@@ -13,14 +13,15 @@ from .metrics import GAN, Reference, STANDARD, leave_groups_out
 from ..noise import stream
 from ..stats import check_level, estimate
 
-# %% ../../nbs/evaluate/intervals.ipynb #f7b7c147
+# %% ../../nbs/evaluate/intervals.ipynb #88b7a573
 def random_groups(
     n:int, # Images
     groups:int, # Groups, 2 … n
     seed:int=0, # Seed of the partition
 ) -> np.ndarray: # Group of each image, `(n,)`, sizes equal up to one
     "Cut `n` images into `groups` random groups"
-    if not 2<=groups<=n: raise ValueError(f"jackknife: {groups} groups of {n} images, expected 2 to {n} groups; lower `groups`")
+    if not 2<=groups<=n:
+        raise ValueError(f"jackknife: {groups} groups of {n} images, expected 2 to {n} groups; lower `groups`")
     group = np.empty(n, int)
     group[torch.randperm(n, generator=stream(seed)).numpy()] = np.arange(n)%groups
     return group
@@ -45,15 +46,15 @@ def jackknife(
 ) -> dict: # `value` (on all images), `lo`, `hi`, `interval`
     "A distance between sets and its delete-a-group jackknife interval (Shao & Tu 1995, ch. 2)"
     x = real.x if isinstance(real,Reference) else real
-    variance = lambda thetas: (groups-1)*np.var(thetas)
-    var = variance([metric(real, fake[i]) for i in deleted_groups(len(fake), groups, seed)])
-    if resample_real: var += variance([metric(x[i], fake) for i in deleted_groups(len(x), groups, seed+1)])
+    var = (groups-1)*np.var([metric(real, fake[i]) for i in deleted_groups(len(fake), groups, seed)])
+    if resample_real: var += (groups-1)*np.var([metric(x[i], fake) for i in deleted_groups(len(x), groups, seed+1)])
     half = sps.t.ppf((1+check_level(level))/2, groups-1)*math.sqrt(var)
-    return estimate(metric(real, fake), half, f'jackknife, {groups} groups'+(' of each set' if resample_real else ''), level)
+    label = f'jackknife, {groups} groups'+(' of each set' if resample_real else '')
+    return estimate(metric(real, fake), half, label, level)
 
-# %% ../../nbs/evaluate/intervals.ipynb #975cdb16
+# %% ../../nbs/evaluate/intervals.ipynb #9ccc2129
 def suite(
-    real, # Real features `(n, d)` or a `metrics.Reference`; it stands fixed, but for EMD of equal numbers, which compares as many real as remain
+    real, # Real features `(n, d)` or a `Reference`; fixed, but for EMD of equal numbers, which takes as many as remain
     fake, # Fake features `(m, d)`
     groups:int=20, # Groups left out in turn
     names:tuple=(*STANDARD,*GAN,'mind'), # Metrics wanted
@@ -63,4 +64,5 @@ def suite(
     "Metrics with delete-a-group jackknife intervals, from shared computations"
     t = sps.t.ppf((1+check_level(level))/2, groups-1)
     values = leave_groups_out(real, fake, random_groups(len(fake), groups, seed), names)
-    return {k:estimate(v[0], t*math.sqrt((groups-1)*np.var(v[1:])), f'jackknife, {groups} groups', level) for k,v in values.items()}
+    half = {k:t*math.sqrt((groups-1)*np.var(v[1:])) for k,v in values.items()}
+    return {k:estimate(v[0], half[k], f'jackknife, {groups} groups', level) for k,v in values.items()}

@@ -6,7 +6,7 @@
 __all__ = ['nearest', 'Neighbours', 'neighbours', 'closeness', 'member_share', 'membership_auc', 'roc', 'membership_scores',
            'real_images']
 
-# %% ../../nbs/evaluate/leakage.ipynb #4e8c9459
+# %% ../../nbs/evaluate/leakage.ipynb #5d68b93c
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np, pandas as pd, torch
 from scipy import stats as sps
 from ..core import to_float
 from .features import as_uint8_rgb, extract
-from .metrics import sq_distances
+from .metrics import sq_distances, why_no_elbo
 from ..models.dgm import DGM, elbo, per_item
 from ..noise import stream
 from ..stats import check_level, check_values, wilson
@@ -73,7 +73,7 @@ def nearest(
     d2,idx = _nearest_pixels(a,b)
     return np.sqrt(d2)/255, idx
 
-# %% ../../nbs/evaluate/leakage.ipynb #83b758cf
+# %% ../../nbs/evaluate/leakage.ipynb #3aed6494
 @dataclass(frozen=True)
 class Neighbours:
     "How near a set of images comes to members and to non-members"
@@ -94,9 +94,20 @@ def neighbours(
     **kw # `cache`, `device` of `nearest`
 ) -> Neighbours: # Distances and indices
     "Nearest member and nearest non-member of every image"
-    return Neighbours(*nearest(images, members, space, **kw), *nearest(images, non_members, space, **kw), len(members), len(non_members))
+    member,other = (nearest(images, of, space, **kw) for of in (members,non_members))
+    return Neighbours(*member, *other, len(members), len(non_members))
 
-# %% ../../nbs/evaluate/leakage.ipynb #d0119178
+# %% ../../nbs/evaluate/leakage.ipynb #8eef334f
+def _smallest(q, m, fails):
+    "Number of the order statistic that is the quantile `q` of `m`; `fails` says what cannot be if there is none"
+    if (k:=int(q*(m+1)+1e-9))<1: raise ValueError(f"{fails}; at least {math.ceil(1/q)-1} are needed")
+    return k
+
+def _beyond(hits, n, k, m, level):
+    "Share of `n` beyond the `k`-th of `m` exchangeable numbers: Wilson's interval, and the exact one-sided p value"
+    p = float(sps.betabinom.sf(hits-1, n, k, m+1-k))
+    return dict(wilson(hits, n, level), expected=k/(m+1), p=p)
+
 def _auc(x, y, level, unit):
     "P(x>y) + ½P(x=y) with DeLong's interval"
     nx,ny = len(x),len(y)
@@ -104,8 +115,9 @@ def _auc(x, y, level, unit):
     vx,vy = (both[:nx]-sps.rankdata(x))/ny, 1-(both[nx:]-sps.rankdata(y))/nx
     value,var = float(vx.mean()), vx.var(ddof=1)/nx+vy.var(ddof=1)/ny
     label = f'DeLong over {nx} + {ny} {unit}'+('' if level==.95 else f', {level:.0%}')
-    if not var:                                                                # fully apart, or all alike: DeLong has no width
-        w = wilson(value*min(nx,ny), min(nx,ny), level); return dict(value=value, lo=w['lo'], hi=w['hi'], interval=label.replace('DeLong','no spread: Wilson'))
+    if not var:                                                        # fully apart, or all alike: DeLong has no width
+        w,label = wilson(value*min(nx,ny), min(nx,ny), level),label.replace('DeLong','no spread: Wilson')
+        return dict(value=value, lo=w['lo'], hi=w['hi'], interval=label)
     half = sps.norm.ppf((1+check_level(level))/2)*math.sqrt(var)
     return dict(value=value, lo=max(0.,value-half), hi=min(1.,value+half), interval=label)
 
@@ -114,16 +126,17 @@ def closeness(
     held_out:Neighbours, # Of held-out real images, to the same members
     quantiles:tuple=(.01,.05), # Which small quantiles of the held-out distances
     level:float=.95, # Coverage of the intervals
-) -> dict: # `closer_1`, `closer_5`, …: share with Wilson interval, `expected`, one-sided `p`; `closeness_auc`: P(image closer than held-out), ½ expected
-    "Are the images nearer to members than held-out real images are? Smooth images are, without knowing any member: see `member_share`"
-    if images.members!=held_out.members: raise ValueError(f"distances to {images.members} and to {held_out.members} members: use the same members for both")
+) -> dict: # `closer_1`, …: share with interval, `expected`, one-sided `p`; `closeness_auc`: P(closer than held-out)
+    "Are the images nearer to members than held-out real images are? Smooth ones are, without knowing any member"
+    if images.members!=held_out.members:
+        raise ValueError(f"distances to {images.members} and to {held_out.members} members: "
+                         "use the same members for both")
     n,m,ordered = len(images),len(held_out),np.sort(held_out.member)
     out = {}
     for q in quantiles:
-        k = int(q*(m+1)+1e-9)
-        if k<1: raise ValueError(f"{m} held-out images have no {q:.2%} quantile; at least {math.ceil(1/q)-1} are needed")
+        k = _smallest(q, m, f"{m} held-out images have no {q:.2%} quantile")
         hits = int((images.member<ordered[k-1]).sum())
-        out[f'closer_{100*q:g}'] = dict(wilson(hits, n, level), expected=k/(m+1), p=float(sps.betabinom.sf(hits-1, n, k, m+1-k)))
+        out[f'closer_{100*q:g}'] = _beyond(hits, n, k, m, level)
     out['closeness_auc'] = dict(_auc(-images.member, -held_out.member, level, 'images'), expected=.5)
     return out
 
@@ -144,20 +157,24 @@ def member_share(
     M,N,s = images.members,images.others,wilson(float(won[keep].mean())*k, k, level, 'effective neighbours')
     return {**s, **{e:s[e]*N/(s[e]*N+(1-s[e])*M) for e in ('value','lo','hi')}}
 
-# %% ../../nbs/evaluate/leakage.ipynb #25c6d120
+# %% ../../nbs/evaluate/leakage.ipynb #64bf7f0d
+def _scores(members, non_members):
+    of = 'membership scores of'
+    return check_values(members, f'{of} members'),check_values(non_members, f'{of} non-members')
+
 def membership_auc(
     members, # Score of each member, `(n,)`; higher says "member" (minus the loss)
     non_members, # Score of each non-member, `(m,)`
     fpr:float=.01, # False-positive rate at which the true-positive rate is read
     level:float=.95, # Coverage
 ) -> dict: # `auc` (`value`, `lo`, `hi`, `interval`) and `tpr` (likewise, with `expected` and one-sided `p`)
-    "Quality of a membership attack: AUC with DeLong's interval, and the true-positive rate at a small false-positive rate"
-    x,y = check_values(members,'membership scores of members'),check_values(non_members,'membership scores of non-members')
+    "AUC with DeLong's interval, and the true-positive rate at a small false-positive rate"
+    x,y = _scores(members, non_members)
     if not 0<fpr<1: raise ValueError(f"fpr={fpr}: expected a rate within (0, 1) such as 0.01")
-    n,m = len(x),len(y); k = int(fpr*(m+1)+1e-9)
-    if k<1: raise ValueError(f"{m} non-members cannot show a false-positive rate of {fpr:g}; at least {math.ceil(1/fpr)-1} are needed")
+    n,m = len(x),len(y)
+    k = _smallest(fpr, m, f"{m} non-members cannot show a false-positive rate of {fpr:g}")
     hits = int((x>np.sort(y)[-k]).sum())                                       # the law of `closeness`, from above
-    return dict(auc=_auc(x, y, level, 'images'), tpr=dict(wilson(hits, n, level), expected=k/(m+1), p=float(sps.betabinom.sf(hits-1, n, k, m+1-k))))
+    return dict(auc=_auc(x, y, level, 'images'), tpr=_beyond(hits, n, k, m, level))
 
 def roc(
     members, # Score of each member, `(n,)`
@@ -165,46 +182,50 @@ def roc(
     points:int=201, # Rows to keep
 ) -> pd.DataFrame: # Columns `fpr`, `tpr`, both rising from 0 to 1
     "The attack's curve, thinned to equally spaced false-positive rates"
-    x,y = check_values(members,'membership scores of members'),check_values(non_members,'membership scores of non-members')
+    x,y = _scores(members, non_members)
     cut = np.unique(np.concatenate([x,y]))[::-1]
     above = lambda v: np.concatenate([[0.], 1-np.searchsorted(np.sort(v), cut, side='left')/len(v)])
     at,fpr,tpr = np.linspace(0,1,points),above(y),above(x)
     best = tpr[np.searchsorted(fpr, at+1e-12, side='right')-1]                 # the best that this rate allows
     return pd.DataFrame(dict(fpr=at, tpr=best))
 
-# %% ../../nbs/evaluate/leakage.ipynb #7096b168
+# %% ../../nbs/evaluate/leakage.ipynb #048018bb
 @torch.no_grad()
 def membership_scores(
     model:DGM, # Frozen, with an inference pass
-    images:torch.Tensor, # Float in `[0, 1]` or uint8, `(n, c, h, w)`; members and non-members in one call, so that no two share their noise
+    images:torch.Tensor, # Float in `[0, 1]` or uint8, `(n, c, h, w)`; all in one call, so that no two share their noise
     draws:int=1, # Posterior samples to average over
     seed:int=0, # Of the posterior noise; image `i` depends on `(seed, i)`
     batch:int=250, # Images per pass
     reference:DGM|None=None, # Public model, frozen: its losses are subtracted
-) -> dict: # `elbo` (nats) and `sse`, `(n,)` each: minus the loss, so that higher says "member"
+) -> dict: # `elbo` (nats) where it is defined, and `sse`, `(n,)` each: minus the loss, so that higher says "member"
     "Loss attack on a generative model: ELBO and minus the reconstruction error of each image"
     for name,net in (('model',model),('reference',reference)):
-        if net is not None and net.training: raise ValueError(f"the {name} is in training mode; freeze it first with core.frozen")
+        if net is not None and net.training:
+            raise ValueError(f"the {name} is in training mode; freeze it first with core.frozen")
     if draws<1: raise ValueError(f"draws={draws}: expected at least one posterior sample")
     if reference is not None:
         own,other = (membership_scores(net, images, draws, seed, batch) for net in (model,reference))
-        return {k:own[k]-other[k] for k in own}
-    device,bound,error = next(model.parameters()).device,[],[]
+        return {k:own[k]-other[k] for k in own if k in other}
+    bound,error = [],[]
     for i in torch.arange(len(images)).split(batch):
-        x = images[i].to(device); x = to_float(x) if x.dtype==torch.uint8 else x
-        passes = [model.infer(x, {k:v.to(device) for k,v in model.noise(seed, i, 71+j).items()}) for j in range(draws)]
-        bound.append(sum(elbo(q,p) for q,p in passes).cpu()/draws)
-        error.append(sum(per_item((p['x'].mean-x)**2) for _,p in passes).cpu()/draws)
-    return dict(elbo=torch.cat(bound).double().numpy(), sse=-torch.cat(error).double().numpy())
+        x = images[i].to(model.device)
+        if x.dtype==torch.uint8: x = to_float(x)
+        passes = [model.infer(x, model.noise(seed, i, 'membership', repeat=j)) for j in range(draws)]
+        if not why_no_elbo(*passes[0]): bound.append(sum(elbo(q,p) for q,p in passes).cpu()/draws)
+        error.append(sum(per_item((p.output.mean-x)**2) for _,p in passes).cpu()/draws)
+    sse = -torch.cat(error).double().numpy()
+    return dict(elbo=torch.cat(bound).double().numpy(), sse=sse) if bound else dict(sse=sse)
 
-# %% ../../nbs/evaluate/leakage.ipynb #75f89560
+# %% ../../nbs/evaluate/leakage.ipynb #7e9bfec8
 def real_images(
     total:int, # Private training images
-    arm:str, # `B` or `C`
+    arm:str, # Any but `A`, which learns from no image; `C` keeps no passes of a teacher
     seed:int, # Seed of the student
-    passes:int, # Teacher passes that arm B caches, one image each
+    passes:int, # Teacher passes that are kept, one image each; 0 keeps none
     n_real:int=0, # Images asked for; 0 takes what the arm can use
 ) -> torch.Tensor: # Indices into `private_train`
     "Which private images a student of the source `real` learns from"
-    if arm not in ('B','C'): raise ValueError(f"arm {arm!r}: only the arms B and C learn from images")
-    return torch.randperm(total, generator=stream(seed,32))[:n_real or (total if arm=='C' else passes)]
+    if arm=='A': raise ValueError("arm 'A' learns from no image")
+    most = total if arm=='C' or not passes else passes
+    return torch.randperm(total, generator=stream(seed,32))[:n_real or most]

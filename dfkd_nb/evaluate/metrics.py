@@ -7,18 +7,19 @@ __all__ = ['STANDARD', 'GAN', 'check_features', 'check_pair', 'feature_level', '
            'moments', 'frechet_distance', 'kernel_mean', 'kid', 'knn_radii', 'precision_recall', 'density_coverage',
            'standard_metrics', 'class_diversity', 'pair_distances', 'emd', 'kernel_width', 'mmd_gan_metrics', 'one_nn',
            'root_fid', 'gan_metrics', 'sorted_w2', 'project', 'mind', 'relative', 'leave_groups_out', 'image_mse',
-           'reconstruction_scores', 'bits_per_dim']
+           'reconstruction_scores', 'bits_per_dim', 'why_no_elbo']
 
-# %% ../../nbs/evaluate/metrics.ipynb #b0580c23
+# %% ../../nbs/evaluate/metrics.ipynb #b1e3664c
 import math
 from dataclasses import dataclass
 from functools import cached_property
 import numpy as np, scipy.linalg, torch
 from scipy.optimize import linear_sum_assignment
 from ..core import check_images
+from ..models.families import MEASURES, Family, family
 from ..noise import stream
 
-# %% ../../nbs/evaluate/metrics.ipynb #3afe22c2
+# %% ../../nbs/evaluate/metrics.ipynb #0364cf1e
 def check_features(
     x, # Features, tensor or array `(n, d)`
     metric:str, # What is being computed, for the error
@@ -28,11 +29,14 @@ def check_features(
 ) -> np.ndarray: # float64 `(n, d)`
     "Raise `ValueError` unless `x` is finite `(n, d)` with enough rows"
     x = np.asarray(x.detach().cpu() if isinstance(x,torch.Tensor) else x, np.float64)
-    if x.ndim!=2: raise ValueError(f"{metric}: {name} have shape {x.shape}, expected (n, d); pass images through features.extract")
+    if x.ndim!=2:
+        raise ValueError(f"{metric}: {name} have shape {x.shape}, expected (n, d); "
+                         "pass images through features.extract")
     if len(x)<need: raise ValueError(f"{metric}: {len(x)} {name} given, at least {need} needed")
     if dim not in (None,x.shape[1]):
         raise ValueError(f"{metric}: feature dimensions {dim} and {x.shape[1]} differ; use one extractor for both sets")
-    if not np.isfinite(x).all(): raise ValueError(f"{metric}: {int((~np.isfinite(x)).sum())} values of the {name} are not finite")
+    if bad := int((~np.isfinite(x)).sum()):
+        raise ValueError(f"{metric}: {bad} values of the {name} are not finite")
     return x
 
 def check_pair(
@@ -43,7 +47,8 @@ def check_pair(
 ) -> tuple: # The reference and float64 `(m, d)`
     "Check two sets against each other"
     x = check_features(real.x if isinstance(real,Reference) else real, metric, need, name='real features')
-    return real if isinstance(real,Reference) else Reference(x), check_features(fake, metric, need, x.shape[1], 'fake features')
+    y = check_features(fake, metric, need, x.shape[1], 'fake features')
+    return real if isinstance(real,Reference) else Reference(x), y
 
 # %% ../../nbs/evaluate/metrics.ipynb #1a68084c
 def feature_level(
@@ -192,24 +197,27 @@ def density_coverage(
     inside = sq_distances(ref.x, y, ref.level) <= knn_radii(ref.d2,k)[:,None]
     return dict(density=float(inside.sum(0).mean()/k), coverage=float(inside.any(1).mean()))
 
-# %% ../../nbs/evaluate/metrics.ipynb #90470521
+# %% ../../nbs/evaluate/metrics.ipynb #b0d1893b
 def standard_metrics(
     real, # Features `(n, d)` or a `Reference`
     fake, # Features `(m, d)`
 ) -> dict: # `fd`, `kid`, `precision`, `recall`, `density`, `coverage`
     "The standard protocol; FD carries no root"
     ref,_ = check_pair(real, fake, 'standard metrics', 6)
-    return dict(fd=frechet_distance(ref,fake), kid=kid(ref,fake), **precision_recall(ref,fake), **density_coverage(ref,fake))
+    balls = precision_recall(ref,fake)|density_coverage(ref,fake)
+    return dict(fd=frechet_distance(ref,fake), kid=kid(ref,fake), **balls)
 
-# %% ../../nbs/evaluate/metrics.ipynb #5eec632c
+# %% ../../nbs/evaluate/metrics.ipynb #0c0d09bd
 def class_diversity(
     features, # Features `(n, d)`
     labels, # Class of each image, `(n,)`
 ) -> float: # Feature units, ≥ 0; 0 if every class repeats one image
     "Mean distance of two different images of one class, averaged over classes"
     x,y = check_features(features, 'class diversity', 2),np.asarray(labels)
-    if len(y)!=len(x): raise ValueError(f"class diversity: {len(x)} features and {len(y)} labels; give one label per image")
-    per = [np.sqrt(sq_distances(g,g)).sum()/(len(g)*(len(g)-1)) for c in np.unique(y) for g in [x[y==c]] if len(g)>1]
+    if len(y)!=len(x):
+        raise ValueError(f"class diversity: {len(x)} features and {len(y)} labels; give one label per image")
+    groups = [x[y==c] for c in np.unique(y)]
+    per = [np.sqrt(sq_distances(g,g)).sum()/(len(g)*(len(g)-1)) for g in groups if len(g)>1]
     if not per: raise ValueError("class diversity: no class has two images; make more images")
     return float(np.mean(per))
 
@@ -286,7 +294,7 @@ def gan_metrics(
     y,d2 = y[:n],pair_distances(ref, y[:n])
     return dict(root_fid=root_fid(ref,y), emd=emd(ref,y,d2), mmd=mmd_gan_metrics(ref,y,d2), one_nn=one_nn(ref,y,d2))
 
-# %% ../../nbs/evaluate/metrics.ipynb #da94ec3c
+# %% ../../nbs/evaluate/metrics.ipynb #13aeb2b9
 def sorted_w2(
     x:np.ndarray, # `(p, n)`, each row ascending
     y:np.ndarray, # `(p, m)`, each row ascending
@@ -294,7 +302,7 @@ def sorted_w2(
     "Squared 2-Wasserstein distance on the line, row by row, by the coupling of quantiles"
     n,m = x.shape[1],y.shape[1]
     if n==m: return ((x-y)**2).mean(1)
-    ends = np.union1d(np.arange(1,n+1)*m, np.arange(1,m+1)*n)      # where either quantile function steps, in units of 1/(nm): whole numbers
+    ends = np.union1d(np.arange(1,n+1)*m, np.arange(1,m+1)*n)      # where either quantile steps, in units of 1/(nm)
     return (x[:,(ends-1)//m]-y[:,(ends-1)//n])**2 @ np.diff(ends, prepend=0)/(n*m)
 
 def project(
@@ -316,18 +324,21 @@ def mind(
     ref,y = check_pair(real, fake, 'MIND', 1)
     return float(3*y.shape[1]*sorted_w2(*(np.sort(project(o, projections, seed)) for o in (ref.x,y))).mean())
 
-# %% ../../nbs/evaluate/metrics.ipynb #5cdf710a
+# %% ../../nbs/evaluate/metrics.ipynb #9b70ef4e
 def relative(
     value, # A number or array, the same metric and protocol as the two anchors
     floor:float, # What real against real reads
     ceiling:float, # What noise against real reads
 ): # 0 at the floor, 1 at the ceiling; like `value`
     "Place of a metric between its floor and its ceiling"
-    if not (math.isfinite(floor) and math.isfinite(ceiling)): raise ValueError(f"floor {floor} and ceiling {ceiling}: expected finite numbers")
-    if floor==ceiling: raise ValueError(f"floor and ceiling are both {floor}, so the metric does not tell real images from noise and has no scale")
+    if not (math.isfinite(floor) and math.isfinite(ceiling)):
+        raise ValueError(f"floor {floor} and ceiling {ceiling}: expected finite numbers")
+    if floor==ceiling:
+        raise ValueError(f"floor and ceiling are both {floor}, so the metric does not tell real images from noise "
+                         "and has no scale")
     return (value-floor)/(ceiling-floor)
 
-# %% ../../nbs/evaluate/metrics.ipynb #67f1227a
+# %% ../../nbs/evaluate/metrics.ipynb #31a1c999
 STANDARD = ('fd','kid','precision','recall','density','coverage')
 GAN = ('root_fid','emd','mmd','one_nn')
 
@@ -348,7 +359,7 @@ def _frechet_out(ref, y, starts, kept):
     means = _less(np.add.reduceat(y, starts))/left[:,None]
     traces = (_less(np.add.reduceat((y**2).sum(1), starts))-left*(means**2).sum(1))/(left-1)
     z = y@r.T; z -= z.mean(0)
-    wide = min(left)<=z.shape[1]                                       # as few images as directions: Gram matrix, otherwise covariance
+    wide = min(left)<=z.shape[1]              # as few images as directions: Gram matrix, otherwise covariance
     p = z@z.T if wide else z.T@z
     def root(keep, gone):
         if wide:
@@ -377,7 +388,7 @@ def _radii_out(ff, group, kept, k):
 
 def _mind_out(x, y, group, kept):
     px,py = np.sort(project(x,1000,0)),project(y,1000,0)
-    rank = py.argsort(1); py,of = np.take_along_axis(py,rank,1),group[rank]            # sorted once; what remains stays sorted
+    rank = py.argsort(1); py,of = np.take_along_axis(py,rank,1),group[rank]   # sorted once; what remains stays sorted
     return np.array([3*y.shape[1]*sorted_w2(px, py[of!=g].reshape(len(py),-1)).mean() for g,_ in enumerate(kept,-1)])
 
 def _neighbours_out(rr, rf, ff, group, starts, kept):
@@ -386,10 +397,10 @@ def _neighbours_out(rr, rf, ff, group, starts, kept):
     small,large = (knn_radii(rr,k)[:,None] for k in (3,5))
     recall = [(rf[:,k]<=r).any(1).mean() for k,r in zip(kept,_radii_out(ff,group,kept,3))]
     alone = lambda d2: np.where(np.eye(len(d2),dtype=bool), np.inf, d2)
-    right = _least(alone(ff),starts)<rf.min(0)[:,None]                 # a tie goes to the real image, whose index is lower
+    right = _least(alone(ff),starts)<rf.min(0)[:,None]        # a tie goes to the real image, whose index is lower
     hits = (alone(rr).min(1)[:,None]<=nearest).sum(0)+[right[k,i].sum() for i,k in enumerate(kept)]
-    return dict(precision=count((rf<=small).any(0).astype(int)), recall=np.array(recall), density=count((rf<=large).sum(0))/5,
-                coverage=(nearest<=large).mean(0), one_nn=hits/(len(rf)+left))
+    return dict(precision=count((rf<=small).any(0).astype(int)), recall=np.array(recall),
+                density=count((rf<=large).sum(0))/5, coverage=(nearest<=large).mean(0), one_nn=hits/(len(rf)+left))
 
 # %% ../../nbs/evaluate/metrics.ipynb #c064bbbd
 def leave_groups_out(
@@ -432,14 +443,15 @@ def leave_groups_out(
     if want-out.keys(): out |= _neighbours_out(rr, rf, ff, group, starts, kept)
     return {k:out[k] for k in names}
 
-# %% ../../nbs/evaluate/metrics.ipynb #eb192edb
+# %% ../../nbs/evaluate/metrics.ipynb #c3962371
 def image_mse(
     x:torch.Tensor, # Images in `[0, 1]`, `(n, c, h, w)`
     y:torch.Tensor, # Reconstructions, same shape
 ) -> torch.Tensor: # Mean squared error of each image, `(n,)`
     "Squared error per image, averaged over pixels and channels; for intervals over images"
     check_images(x,'images'), check_images(y,'reconstructions')
-    if x.shape!=y.shape: raise ValueError(f"images {tuple(x.shape)} and reconstructions {tuple(y.shape)} differ in shape")
+    if x.shape!=y.shape:
+        raise ValueError(f"images {tuple(x.shape)} and reconstructions {tuple(y.shape)} differ in shape")
     return (x-y).double().pow(2).mean((1,2,3))
 
 def reconstruction_scores(
@@ -459,3 +471,17 @@ def bits_per_dim(
     "Nats of a density over [0, 1] as bits per dimension of discrete pixels (Theis et al. 2016)"
     if dims<1: raise ValueError(f"dims is {dims}, expected the c·h·w of an image, at least 1")
     return nats/(dims*math.log(2)) + math.log2(levels)
+
+# %% ../../nbs/evaluate/metrics.ipynb #9306b1a8
+def why_no_elbo(
+    q, # Posterior trace, see `models.dgm`
+    p, # Prior and likelihood
+) -> str: # Empty if there is an ELBO
+    "Why a model has no evidence lower bound, by the families of its variables"
+    for k in q.latents:
+        pair = q[k].family,p[k].family
+        if not {('kl',*pair),('kl','*','*')}&MEASURES.keys():
+            return f"no KL is defined between the {pair[0]} posterior and the {pair[1]} prior of {k}"
+    for k,v in p.of('data').items():
+        if type(family(v.family)).distribution is Family.distribution: return f"{k} is a {v.family}, without a density"
+    return ''
