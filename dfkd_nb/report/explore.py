@@ -18,13 +18,13 @@ from fastcore.docments import docments
 from ..core import to_uint8
 from ..data.recolour import COLOURS
 from ..diffusion.decoders import KINDS, load_decoder
-from ..guidance.losses import EITHER, Guidance, MATCHING, TERMS
+from ..guidance.losses import EITHER, Guidance, MATCHING, TERMS, refusals
 from ..models.autoencoder import vae_factor
 from ..models.dgm import DGM, batch_norms
 from .figures import curve_table, loss_curves, show_tiles, tile_table
 from .names import NAMES
 from ..synthesis.dataset import synthesise_group
-from ..synthesis.recipe import CHOICES, Recipe, SOLVERS, Step
+from ..synthesis.recipe import CHOICES, Recipe, Step
 from ..synthesis.sampler import Sampled
 
 # %% ../../nbs/report/explore.ipynb #086c318e
@@ -33,7 +33,7 @@ EACH,NEAREST,NOTHING = 'each class in turn','the class it starts from','no promp
 @dataclass(frozen=True)
 class Settings:
     "What the controls say"
-    prompt:str=EACH # A class for all images; each class in turn; with start prior, the class that each sample looks like; or no prompt
+    prompt:str=EACH # A class for all; each class in turn; with start prior, what each sample looks like; or no prompt
     text:str='' # A prompt in your own words for all images, in place of the one above
     foreground:str='' # Colour that the prompt gives the object
     background:str='' # Colour that the prompt gives the background
@@ -43,8 +43,8 @@ class Settings:
     strength:float=.6 # How far a prior sample is noised before it is denoised; 1 is all the way
     weights:dict=field(default_factory=lambda: {'typicality':1.,'batch_norm':1.}) # Loss term → weight
     rho:float=.5 # Size of a guidance step in units of the rule; 0 is unguided
-    gradient:str='stopped' # Where the gradient is taken. stopped: at x_t, without the UNet; unet: through the UNet; clean: at x̂0
-    rule:str='sampler' # Unit of rho. sampler: the sampler's own step; cfg: the part that classifier-free guidance adds; plain: the gradient itself
+    gradient:str='stopped' # Where it is taken. stopped: at x_t, without the UNet; unet: through the UNet; clean: at x̂0
+    rule:str='sampler' # Unit of rho. sampler: its own step; cfg: what the prompt's guidance adds; plain: the gradient
     window:tuple=(0.,1.) # Part of the trajectory that is guided: 0 is pure noise, 1 the finished image
     inner:int=1 # Gradients per timestep at the same ε̂, which share rho
     recurrence:int=1 # Rounds per guided timestep: step, noise back, step again
@@ -55,15 +55,21 @@ class Settings:
     guidance_scale:float=3. # Classifier-free guidance: how strongly the prompt counts; 1 is none
 
     def __post_init__(self):
-        if self.n<2: raise ValueError(f"n={self.n}: the losses compare a group of images with the teacher's samples; use at least 2")
-        if self.text and (self.foreground or self.background): raise ValueError("colours complete the prompt of a class; with a prompt in your own words, put them into the text")
+        if self.n<2:
+            raise ValueError(f"n={self.n}: the losses compare a group of images with the teacher's samples; "
+                             "use at least 2")
+        if self.text and (self.foreground or self.background):
+            raise ValueError("colours complete the prompt of a class; with a prompt in your own words, "
+                             "put them into the text")
 
     def classes(self,
         known:tuple # Class names
     ) -> tuple: # Those to prompt with, in turn
         "Class names for the recipe"
         if self.prompt in (EACH,NEAREST,NOTHING): return tuple(known)
-        if self.prompt not in known: raise ValueError(f"prompt={self.prompt!r}: expected one of {[EACH,NEAREST,NOTHING,*known]}; words of your own go into text")
+        if self.prompt not in known:
+            raise ValueError(f"prompt={self.prompt!r}: expected one of {[EACH,NEAREST,NOTHING,*known]}; "
+                             "words of your own go into text")
         return (self.prompt,)
 
     @property
@@ -77,9 +83,11 @@ class Settings:
         "The same as a recipe; only a text of one's own has no place there"
         step = Step(**{f.name:getattr(self,f.name) for f in fields(Step) if f.name!='measure'}, measure=True)
         own = bool(self.text)
-        return Recipe(n=self.n, group=self.n, seed=self.seed, start=self.start, strength=self.strength, prompted=own or self.prompt!=NOTHING, nearest=self.prompt==NEAREST and not own,
-                      foreground=self.foreground, background=self.background, weights={**dict.fromkeys(terms,0.),**self.weights}, step=step, steps=self.steps, solver=self.solver,
-                      guidance_scale=self.guidance_scale, keep=8)
+        return Recipe(n=self.n, group=self.n, seed=self.seed, start=self.start, strength=self.strength,
+                      prompted=own or self.prompt!=NOTHING, nearest=self.prompt==NEAREST and not own,
+                      foreground=self.foreground, background=self.background,
+                      weights={**dict.fromkeys(terms,0.),**self.weights}, step=step, steps=self.steps,
+                      solver=self.solver, guidance_scale=self.guidance_scale, keep=8)
 
 def as_code(
     o # A dataclass, e.g. a `Recipe`
@@ -96,9 +104,10 @@ def as_code(
 def loss_table(
     losses:dict, # Source → `Sampled.losses`
     weights:dict, # Term → weight, for `total`
-) -> pd.DataFrame: # Columns `source`, `t`, `term`, `value`, and the range over images, `lo` and `hi`; first the total, then what pulls, then the rest
-    "Means over images, for curves"
-    pulls = [k for k,w in weights.items() if w]; order = ['total']*bool(pulls)+pulls+[k for k in weights if k not in pulls]
+) -> pd.DataFrame: # Columns `source`, `t`, `term`, `value`, and the range over images, `lo` and `hi`
+    "Means over images, for curves; first the total, then what pulls, then the rest"
+    pulls = [k for k,w in weights.items() if w]
+    order = ['total']*bool(pulls)+pulls+[k for k in weights if k not in pulls]
     rows = []
     for source,said in losses.items():
         for at in said:
@@ -127,7 +136,8 @@ class Explored:
     @property
     def images(self) -> dict: # Label → images
         "What there is to compare; `None` for a run that has not begun"
-        return ({'prior':self.start} if self.start is not None else {})|{'unguided':self.unguided.images,'guided':self.guided.images}
+        made = {'unguided':self.unguided.images, 'guided':self.guided.images}
+        return made if self.start is None else {'prior':self.start, **made}
 
     @property
     def traces(self) -> pd.DataFrame: # As `loss_table`
@@ -138,18 +148,22 @@ class Explored:
     def code(self) -> str: # Python, in terms of `pipe`, `teacher` and `recipe`
         "How to make the same images without this page"
         more = f', prompts={self.prompts!r}' if self.settings.text else ''
-        return f"recipe = {as_code(self.recipe)}\nsampled,prompts,labels = synthesise_group(pipe, Guidance(teacher, recipe.weights), recipe, list(range({self.recipe.n})), {self.classes!r}{more})"
+        guidance,indices = 'Guidance(teacher, recipe.weights)',f'list(range({self.recipe.n}))'
+        return (f"recipe = {as_code(self.recipe)}\nsampled,prompts,labels = synthesise_group("
+                f"pipe, {guidance}, recipe, {indices}, {self.classes!r}{more})")
 
     @cached_property
     def figures(self) -> dict: # `images`, `process`, `curves`: matplotlib figures
         "For a page without a browser's help; drawn when first asked for"
         n,rows,k = self.recipe.n,self.images,len(self.guided.kept)
         fig,ax = plt.subplots(figsize=(1.5*n+1.2,1.5*len(rows)+.3), layout='constrained')
-        show_tiles(np.stack([as_tiles(v) for v in rows.values()]), n, self.prompts if len(set(self.prompts))==n<5 else (), [NAMES[s] for s in rows], ax=ax)
+        above = self.prompts if len(set(self.prompts))==n<5 else ()
+        show_tiles(np.stack([as_tiles(v) for v in rows.values()]), n, above, [NAMES[s] for s in rows], ax=ax)
         if len(set(self.prompts))==1: ax.set_title(self.prompts[0] or NOTHING)
         process,axes = plt.subplots(1, 2, figsize=(1.3*k,.68*n+.5), layout='constrained')
         for ax,(name,s) in zip(axes,(('unguided',self.unguided),('guided',self.guided))):
-            show_tiles(np.stack([as_tiles(v) for v in s.strips],1), k, [f't={t}' for t in s.kept], title=NAMES[name], ax=ax)
+            show_tiles(np.stack([as_tiles(v) for v in s.strips],1), k, [f't={t}' for t in s.kept], title=NAMES[name],
+                       ax=ax)
         with plt.rc_context({'figure.constrained_layout.use':True}): curves = loss_curves(self.traces)[0].figure
         for f in (fig,process,curves): plt.close(f)
         return dict(images=fig, process=process, curves=curves)
@@ -158,9 +172,10 @@ class Explored:
 def suited_terms(
     teacher:DGM # Generative teacher
 ) -> tuple: # Names for `Guidance`
-    "The terms that a generative teacher can judge by; those that read batch norms need some"
-    normed = bool(batch_norms(getattr(teacher,'encoder',teacher)))
-    return tuple(k for k in (*MATCHING,*EITHER,'posterior_kl','reconstruction') if normed or k not in (*EITHER,'feature_moments','feature_mmd'))
+    "The terms that a generative teacher can judge by"
+    names = (*MATCHING,*EITHER,'posterior_kl','reconstruction')
+    refused = refusals(teacher, names)
+    return tuple(k for k in names if k not in refused)
 
 def _remember(store, key, value, most):
     "Add to a dict, and forget the oldest"
@@ -184,17 +199,20 @@ class Explorer:
         keep:int=24, # Unguided runs that are kept
     ):
         self.widgets = _widgets()
-        if not isinstance(teacher,DGM): raise ValueError(f"{type(teacher).__name__} is no generative teacher (dgm.DGM); the losses of others need labels and a student, for which there are no controls")
+        if not isinstance(teacher,DGM):
+            raise ValueError(f"{type(teacher).__name__} is no generative teacher (dgm.DGM); "
+                             "the losses of others need labels and a student, for which there are no controls")
         self.pipe,self.teacher,self.classes,self.decoders,self.keep = pipe,teacher,tuple(classes),decoders,keep
         self.terms = tuple(terms or suited_terms(teacher))
-        self.reference,self.plain,self.cheap,self.known = None,{},{},{}          # by recipe, classes and prompts; by kind; by prompt
+        # by recipe, classes and prompts; by kind; by prompt
+        self.reference,self.plain,self.cheap,self.known = None,{},{},{}
         self.busy,self.turn,self.wanted,self.worker,self.last = threading.Lock(),threading.Lock(),None,None,None
         self._controls(settings)
 
     def _guidance(self, weights):
         "Guidance with these weights; the teacher's reference samples are drawn once"
-        if bad := sorted(set(weights)-set(self.terms)): raise KeyError(f"no slider for the terms {bad}; there are {self.terms}")
-        if neg := sorted(k for k,w in weights.items() if w<0): raise ValueError(f"guidance weights must be ≥ 0; {neg} are negative")
+        if bad := sorted(set(weights)-set(self.terms)):
+            raise KeyError(f"no slider for the terms {bad}; there are {self.terms}")
         if self.reference is None: self.reference = Guidance(self.teacher, dict.fromkeys(self.terms,0.))
         g = copy.copy(self.reference); g.weights = dict(weights)
         return g
@@ -207,36 +225,52 @@ def _pairs(values): return [v if isinstance(v,tuple) else (str(v),v) for v in va
 @patch
 def _controls(self:Explorer, s):
     "One widget per field of `Settings`, one slider per loss"
-    w,tips,full,factor = self.widgets,docments(Settings),self.pipe.unet.config.sample_size*vae_factor(self.pipe.vae),vae_factor(self.pipe.vae)
+    w,tips,factor = self.widgets,docments(Settings),vae_factor(self.pipe.vae)
+    full = self.pipe.unet.config.sample_size*factor
     look = dict(layout=w.Layout(width='325px',margin='0 2px'), style=dict(description_width='112px'))
-    def control(name, kind, **kw): return kind(value=getattr(s,name), description=name.replace('_',' '), tooltip=tips[name], **kw, **look)
+    def control(name, kind, **kw):
+        return kind(value=getattr(s,name), description=name.replace('_',' '), tooltip=tips[name], **kw, **look)
     def pick(name, *options): return control(name, w.Dropdown, options=_pairs(options))
-    def whole(name, lo, hi): return control(name, w.IntSlider, min=lo, max=max(hi,getattr(s,name)), continuous_update=False)
-    def real(name, lo, hi, step, kind=w.FloatSlider): return control(name, kind, min=lo, max=hi if kind is w.FloatRangeSlider else max(hi,getattr(s,name)), step=step, readout_format='.2f', continuous_update=False)
+    def whole(name, lo, hi):
+        return control(name, w.IntSlider, min=lo, max=max(hi,getattr(s,name)), continuous_update=False)
+    def real(name, lo, hi, step, kind=w.FloatSlider):
+        return control(name, kind, min=lo, max=hi if kind is w.FloatRangeSlider else max(hi,getattr(s,name)), step=step,
+                       readout_format='.2f', continuous_update=False)
     sizes = sorted({full*k//4 for k in (1,2,3) if full*k//4%factor==0}|({s.decode_size}-{0}), reverse=True)
     self.controls = dict(
-        prompt=pick('prompt', EACH,*self.classes,NEAREST,NOTHING), text=control('text', w.Text, placeholder='or a prompt in your own words', continuous_update=False),
-        foreground=pick('foreground', ('any',''),*COLOURS), background=pick('background', ('any',''),*COLOURS), n=whole('n',2,16), seed=control('seed', w.BoundedIntText, min=0, max=2**31-1),
+        prompt=pick('prompt', EACH,*self.classes,NEAREST,NOTHING),
+        text=control('text', w.Text, placeholder='or a prompt in your own words', continuous_update=False),
+        foreground=pick('foreground', ('any',''),*COLOURS), background=pick('background', ('any',''),*COLOURS),
+        n=whole('n',2,16), seed=control('seed', w.BoundedIntText, min=0, max=2**31-1),
         start=pick('start', 'noise','prior'), strength=real('strength',.05,1.,.05),
-        rho=real('rho',0.,2.,.05), gradient=pick('gradient', *CHOICES['gradient']), rule=pick('rule', *CHOICES['rule']), window=real('window',0.,1.,.05,w.FloatRangeSlider), inner=whole('inner',1,5),
-        recurrence=whole('recurrence',1,5), decoder=pick('decoder', *CHOICES['decoder']), decode_size=pick('decode_size', ('full',0),*sizes),
-        solver=pick('solver', *SOLVERS), steps=whole('steps',2,50), guidance_scale=real('guidance_scale',1.,8.,.25))
-    def why(term): return (TERMS.get(t) or MATCHING[t]).__doc__ if (t:=term.partition('.')[0]) in (*TERMS,*MATCHING) else ''
-    def weight(term, v): return w.SelectionSlider(options=[(f'{m:g}',m) for m in sorted({*MARKS,v})], value=v, description=term.replace('_',' '), tooltip=why(term), continuous_update=False,
-                                                  layout=look['layout'], style=dict(description_width='130px'))
+        rho=real('rho',0.,2.,.05), gradient=pick('gradient', *CHOICES['gradient']), rule=pick('rule', *CHOICES['rule']),
+        window=real('window',0.,1.,.05,w.FloatRangeSlider), inner=whole('inner',1,5),
+        recurrence=whole('recurrence',1,5), decoder=pick('decoder', *CHOICES['decoder']),
+        decode_size=pick('decode_size', ('full',0),*sizes),
+        solver=pick('solver', *CHOICES['solver']), steps=whole('steps',2,50),
+        guidance_scale=real('guidance_scale',1.,8.,.25))
+    def why(term):
+        return (TERMS.get(t) or MATCHING[t]).__doc__ if (t:=term.partition('.')[0]) in (*TERMS,*MATCHING) else ''
+    def weight(term, v):
+        return w.SelectionSlider(options=[(f'{m:g}',m) for m in sorted({*MARKS,v})], value=v,
+                                 description=term.replace('_',' '), tooltip=why(term), continuous_update=False,
+                                 layout=look['layout'], style=dict(description_width='130px'))
     self.sliders = {k:weight(k, float(s.weights.get(k,0.))) for k in self.terms}
-    self.button,self.automatic = w.Button(description='make', button_style='primary', tooltip='Sample with these settings'),w.Checkbox(value=True, description='automatic', indent=False, layout=w.Layout(width='110px'),
-                                                                                                                      tooltip='Sample again whenever a control changes')
+    self.button = w.Button(description='make', button_style='primary', tooltip='Sample with these settings')
+    self.automatic = w.Checkbox(value=True, description='automatic', indent=False, layout=w.Layout(width='110px'),
+                                tooltip='Sample again whenever a control changes')
     self.view = {k:w.HTML() for k in ('message','pictures','process','curves','code')}
     self.button.on_click(lambda _: self.make())
-    for c in (*self.controls.values(),*self.sliders.values()): c.observe(lambda _: self.automatic.value and self.make(), 'value')
+    for c in (*self.controls.values(),*self.sliders.values()):
+        c.observe(lambda _: self.automatic.value and self.make(), 'value')
     def fade(_): self.controls['strength'].disabled = self.controls['start'].value!='prior'
     self.controls['start'].observe(fade, 'value'); fade(None)
 
 @patch(as_prop=True)
 def settings(self:Explorer) -> Settings: # As the controls stand
     "What the controls say; raises `ValueError` where they contradict each other"
-    return Settings(**{k:c.value for k,c in self.controls.items()}, weights={k:c.value for k,c in self.sliders.items() if c.value})
+    return Settings(**{k:c.value for k,c in self.controls.items()},
+                    weights={k:c.value for k,c in self.sliders.items() if c.value})
 
 @patch
 def show(self:Explorer): # Widget
@@ -244,8 +278,13 @@ def show(self:Explorer): # Widget
     w,c = self.widgets,self.controls
     part = lambda title,*items: [w.HTML(f'<b>{title}</b>'),*items]
     names = lambda *keys: [c[k] for k in keys]
-    left = w.VBox([w.HBox([self.button,self.automatic]), *part('Prompt and start',*names('prompt','text','foreground','background','n','seed','start','strength')), *part('Losses',*self.sliders.values()),
-                   *part('Guidance step',*names('rho','gradient','rule','window','inner','recurrence','decoder','decode_size')), *part('Sampler',*names('solver','steps','guidance_scale'))],
+    left = w.VBox([w.HBox([self.button,self.automatic]),
+                   *part('Prompt and start', *names('prompt','text','foreground','background','n','seed')),
+                   *names('start','strength'),
+                   *part('Losses', *self.sliders.values()),
+                   *part('Guidance step', *names('rho','gradient','rule','window','inner','recurrence')),
+                   *names('decoder','decode_size'),
+                   *part('Sampler', *names('solver','steps','guidance_scale'))],
                   layout=w.Layout(width='350px',flex='0 0 350px'))
     return w.HBox([left,w.VBox(list(self.view.values()),layout=w.Layout(min_width='0',flex='1 1 auto'))])
 
@@ -256,15 +295,19 @@ def run(self:Explorer,
     watch=None, # Called after every timestep of either run with what there is so far
 ) -> Explored: # Both runs; its `figures` are drawn when asked for
     "Sample with and without guidance from the same noise"
-    s = settings or self.settings; recipe,classes,prompts = s.recipe(self.terms),s.classes(self.classes),[s.text]*s.n if s.text else None
-    plain = replace(recipe, weights=dict.fromkeys(self.terms,0.), step=Step(decoder=s.decoder, decode_size=s.decode_size, measure=True))
-    if s.rho and not any(recipe.weights.values()): raise ValueError(f"rho={s.rho}, but every weight is 0: nothing to follow. Raise a weight, or set rho to 0")
+    s = settings or self.settings
+    recipe,classes,prompts = s.recipe(self.terms),s.classes(self.classes),[s.text]*s.n if s.text else None
+    plain = replace(recipe, weights=dict.fromkeys(self.terms,0.),
+                    step=Step(decoder=s.decoder, decode_size=s.decode_size, measure=True))
+    if s.rho and not any(recipe.weights.values()):
+        raise ValueError(f"rho={s.rho}, but every weight is 0: nothing to follow. Raise a weight, or set rho to 0")
     with self.busy:                                                         # runs share the pipeline's scheduler
         guidance = self._guidance(recipe.weights)
-        if s.decoder in KINDS and s.decoder not in self.cheap: self.cheap[s.decoder] = load_decoder(s.decoder, self.pipe.vae, self.decoders)
+        if s.decoder in KINDS and s.decoder not in self.cheap:
+            self.cheap[s.decoder] = load_decoder(s.decoder, self.pipe.vae, self.decoders)
         start = None
         if s.start=='prior':
-            noise = {k:v.to(self.pipe.unet.device) for k,v in self.teacher.noise(s.seed, range(s.n), 'prior').items()}
+            noise = self.teacher.noise(s.seed, range(s.n), 'prior')
             with torch.no_grad(): start = self.teacher.generate(noise).image.clamp(0,1).cpu()
         begun = lambda: Sampled(None,[],[],[])
         out,n = Explored(s, recipe, classes, prompts or [], begun(), begun(), start),s.timesteps
@@ -273,9 +316,11 @@ def run(self:Explorer,
             def look(t, x, losses):
                 if len(so_far.losses) in kept: so_far.strips.append(x); so_far.kept.append(t)
                 so_far.images = x; so_far.losses.append(losses); watch(out)
-            return synthesise_group(self.pipe, guidance, r, list(range(r.n)), classes, self.cheap.get(s.decoder), self.known, prompts, watch and look)[:2]
+            return synthesise_group(self.pipe, guidance, r, list(range(r.n)), classes, self.cheap.get(s.decoder),
+                                    self.known, prompts, watch and look)[:2]
         key = repr((plain,classes,prompts))
-        if key not in self.plain: _remember(self.plain, key, made(plain, self._guidance(plain.weights), out.unguided), self.keep)
+        if key not in self.plain:
+            _remember(self.plain, key, made(plain, self._guidance(plain.weights), out.unguided), self.keep)
         out.unguided,out.prompts = self.plain[key]
         out.guided = made(recipe, guidance, out.guided)[0] if s.rho else out.unguided
     return out
@@ -294,14 +339,19 @@ def draw(self:Explorer,
     running = 'unguided' if not out.prompts or len(out.unguided.losses)<n else 'guided'
     self.view['message'].value = done or f"{NAMES[running]}: timestep {len(getattr(out,running).losses)} of {n}"
     tiles = lambda x: [None]*s.n if x is None else list(as_tiles(x))
-    self.view['pictures'].value = tile_table({NAMES[k]:tiles(v) for k,v in out.images.items()}, [p or NOTHING for p in out.prompts], min(150,900//s.n))
+    self.view['pictures'].value = tile_table({NAMES[k]:tiles(v) for k,v in out.images.items()},
+                                             [p or NOTHING for p in out.prompts], min(150,900//s.n))
     k = min(out.recipe.keep,n)
     def process(r):
         columns = [as_tiles(x) for x in r.strips]+[[None]*s.n]*(k-len(r.strips))
-        return tile_table({str(i):list(row) for i,row in enumerate(zip(*columns))}, [f't={t}' for t in r.kept]+['']*(k-len(r.kept)), 44)
-    self.view['process'].value = f'<div style="display:flex;flex-wrap:wrap;gap:14px"><div>{NAMES["unguided"]}{process(out.unguided)}</div><div>{NAMES["guided"]}{process(out.guided)}</div></div>'
-    self.view['curves'].value = curve_table(out.traces, bold=[k for k,v in out.recipe.weights.items() if v], span=(self.pipe.scheduler.config.num_train_timesteps,0))
-    self.view['code'].value = f'<details><summary>as code</summary><pre style="white-space:pre-wrap">{escape(out.code)}</pre></details>' if done else ''
+        return tile_table({str(i):list(row) for i,row in enumerate(zip(*columns))},
+                          [f't={t}' for t in r.kept]+['']*(k-len(r.kept)), 44)
+    both = ''.join(f'<div>{NAMES[k]}{process(getattr(out,k))}</div>' for k in ('unguided','guided'))
+    self.view['process'].value = f'<div style="display:flex;flex-wrap:wrap;gap:14px">{both}</div>'
+    self.view['curves'].value = curve_table(out.traces, bold=[k for k,v in out.recipe.weights.items() if v],
+                                            span=(self.pipe.scheduler.config.num_train_timesteps,0))
+    code = f'<pre style="white-space:pre-wrap">{escape(out.code)}</pre>'
+    self.view['code'].value = f'<details><summary>as code</summary>{code}</details>' if done else ''
 
 @patch
 def make(self:Explorer):
@@ -332,7 +382,8 @@ def _sorry(self:Explorer, e):
     "Say what is wrong; the last pictures stay"
     text = e.args[0] if isinstance(e,KeyError) and e.args else str(e)
     kind = '' if isinstance(e,(ValueError,KeyError,FileNotFoundError)) else f'{type(e).__name__}: '
-    self.view['message'].value = f'<div style="color:#b04a00;white-space:normal;line-height:1.4"><b>Not possible:</b> {escape(f"{kind}{text}")}</div>'
+    said = f'<b>Not possible:</b> {escape(f"{kind}{text}")}'
+    self.view['message'].value = f'<div style="color:#b04a00;white-space:normal;line-height:1.4">{said}</div>'
 
 @patch
 def wait(self:Explorer):
