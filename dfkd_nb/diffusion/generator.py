@@ -88,7 +88,7 @@ def tiny_pipeline(
     classes:tuple, # Class names that prompts may name
     prediction_type:str='epsilon', # See `make_scheduler`
     seed:int=0, # Of the weights
-) -> StableDiffusionPipeline: # Frozen, 0.3 M parameters, images of 32 pixels
+) -> StableDiffusionPipeline: # Frozen, 0.5 M parameters, images of 32 pixels
     "An untrained pipeline of all five parts"
     tokenizer = make_tokenizer(classes)
     with torch.random.fork_rng(devices=[]):
