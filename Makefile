@@ -25,8 +25,8 @@ BUSY  := || { code=$$?; [ $$code != 75 ] || echo '$(WAIT)' >&2; exit $$code; }
 CHECK := $(IN) python workflow/check.py
 
 .DEFAULT_GOAL := help
-.PHONY: help env study study-full study-classifiers study-guidance study-poor-prior bench test smoke check lint \
-        pretrain lab prepare readme clean distclean
+.PHONY: help env study study-full study-classifiers study-guidance study-poor-prior study-autoencoder bench test \
+        smoke check lint pretrain lab prepare readme clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -35,6 +35,7 @@ help:
 	@echo 'make study-classifiers  Hinton, Lopes, DeepInversion, DAFL and DiffDFKD on equal terms, three seeds: hours'
 	@echo 'make study-guidance  what to match, how to take the step, what it costs, what leaks, up to five seeds: hours'
 	@echo 'make study-poor-prior  the sources of images again, for a teacher whose own samples are poor, five seeds: hours'
+	@echo 'make study-autoencoder  shrink an autoencoder, and the one of the shipped pipeline, five seeds: hours'
 	@echo 'make bench       time the metric suite against textbook computations'
 	@echo 'make lab         open the notebooks in JupyterLab'
 	@echo 'make pretrain    train the shipped teacher and generator again from scratch: hours'
@@ -60,7 +61,9 @@ $(READY): settings.ini setup.py
 
 study: $(READY)
 	@$(SNAKE) workflow/config/embedded.yaml $(BUSY)
-	@printf '\nThe reports; begin with comparison.html:\n'; printf '  %s\n' "$(CURDIR)"/reports/embedded/*.html
+	@$(SNAKE) workflow/config/autoencoder-small.yaml $(BUSY)
+	@printf '\nThe reports; begin with comparison.html:\n'
+	@printf '  %s\n' "$(CURDIR)"/reports/embedded/*.html "$(CURDIR)"/reports/autoencoder-small/*.html
 	@echo 'They stand in place of the committed ones; `git checkout reports/embedded` brings those back.'
 
 study-full: $(READY)
@@ -82,6 +85,14 @@ study-poor-prior: $(READY)
 	@printf '\nThe reports; the claims stand in guidance.html:\n'
 	@printf '  %s\n' "$(CURDIR)"/reports/guidance/guidance.html "$(CURDIR)"/reports/poor-prior/*.html
 
+# two studies, one page: a teacher trained on private images, and the pipeline's own
+study-autoencoder: $(READY)
+	@$(SNAKE) workflow/config/autoencoder.yaml $(BUSY)
+	@$(SNAKE) workflow/config/pipeline-vae.yaml $(BUSY)
+	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/autoencoder.ipynb reports/autoencoder/autoencoder.html \
+	  study=autoencoder $(BUSY)
+	@printf '\nThe report:\n  %s\n' "$(CURDIR)/reports/autoencoder/autoencoder.html"
+
 bench: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/metrics.py
 
@@ -95,7 +106,8 @@ lint: $(READY)
 	@$(CHECK) lint
 
 # studies that no test runs: only their plan is made
-DRY := cifar10 celebahq classifiers cifar10-classifiers cifar100-classifiers guidance poor-prior
+DRY := cifar10 celebahq classifiers cifar10-classifiers cifar100-classifiers guidance poor-prior autoencoder \
+       pipeline-vae embedded-full
 
 # one recipe, so that the order holds under `make -j` and the count of tests is the last line
 test: $(READY)
@@ -105,6 +117,7 @@ test: $(READY)
 	@OMP_NUM_THREADS=1 $(CHECK) notebooks
 
 pretrain: $(READY)
+	@$(SNAKE) workflow/config/autoencoder.yaml -- ship_teacher $(BUSY)
 	@$(SNAKE) workflow/config/embedded.yaml -- pretrain $(BUSY)
 
 lab: $(READY)
