@@ -118,7 +118,7 @@ class Autoencoder(DGM):
     "An `AutoencoderKL` or `AutoencoderTiny` as a model with the latent `z` and the image `x`"
     # decoder under latents of the prior; encoder and decoder, under the teacher's latents; the family's own objective
     _surrogate = dict(name='surrogate', under='prior')
-    _latent = dict(name='latent', under='data', on='latent', measure='mean', weight=.5, forced=True)
+    _latent = dict(name='latent', under='data', on='latent', measure='w2', weight=.5, forced=True)
     _output = dict(name='output', under='data', forced=True)
     arms = {'A':(_surrogate,), 'B':(_latent,_output,_surrogate), 'decoder':(_output,),
             'C':(dict(name='objective', under='data', measure='objective'),)}
