@@ -90,7 +90,7 @@ study-autoencoder: $(READY)
 	@$(SNAKE) workflow/config/autoencoder.yaml $(BUSY)
 	@$(SNAKE) workflow/config/pipeline-vae.yaml $(BUSY)
 	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/autoencoder.ipynb reports/autoencoder/autoencoder.html \
-	  study=autoencoder $(BUSY)
+	  study=autoencoder second=pipeline-vae $(BUSY)
 	@printf '\nThe report:\n  %s\n' "$(CURDIR)/reports/autoencoder/autoencoder.html"
 
 bench: $(READY)
