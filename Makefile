@@ -96,8 +96,9 @@ study-autoencoder: $(READY)
 bench: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/metrics.py
 
+SMOKE := smoke smoke-autoencoder
 smoke: $(READY)
-	@$(SNAKE) workflow/config/smoke.yaml $(BUSY)
+	@for s in $(SMOKE); do $(SNAKE) workflow/config/$$s.yaml $(BUSY); done
 
 check: $(READY)
 	@$(CHECK) sync
@@ -112,7 +113,7 @@ DRY := cifar10 celebahq classifiers cifar10-classifiers cifar100-classifiers gui
 # one recipe, so that the order holds under `make -j` and the count of tests is the last line
 test: $(READY)
 	@$(CHECK) sync
-	@$(SNAKE) workflow/config/smoke.yaml $(BUSY)
+	@for s in $(SMOKE); do $(SNAKE) workflow/config/$$s.yaml $(BUSY); done
 	@for s in $(DRY); do $(SNAKE) workflow/config/$$s.yaml --dry-run --quiet all || exit 1; done
 	@OMP_NUM_THREADS=1 $(CHECK) notebooks
 
