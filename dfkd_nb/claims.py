@@ -118,7 +118,7 @@ class Claim(Strict):
     def criterion(self) -> str: # E.g. 'a/b < 1.1 over paired seeds'
         "The rule in words"
         rules = ', '.join(dict.fromkeys(c.rule for c in self.all_of))
-        return f"{rules}{', each of '+str(len(self.parts)) if len(self.parts)>1 else ''}, over paired {self.unit}"
+        return f"{rules}{f', each of {len(self.parts)},' if len(self.parts)>1 else ''} over paired {self.unit}"
 
 # %% ../nbs/claims.ipynb #bcf9bb16
 @dataclass(frozen=True)
