@@ -104,7 +104,7 @@ def autoencoder_loss(
     out = ae.encode(x)
     posterior = getattr(out, 'latent_dist', None)
     y = ae.decode(posterior.sample(generator) if posterior else out.latents).sample.float()
-    y = torch.where((x<=-1)&(y<x) | (x>=1)&(y>x), x, y)                    # shown images are clamped: overshoot there is no error
+    y = torch.where((x<=-1)&(y<x) | (x>=1)&(y>x), x, y)       # shown images are clamped: overshoot there is no error
     mse,edges = ((y-x)**2).mean(), ((image_gradients(y)-image_gradients(x))**2).mean()
     colour = ((y-x)-(y-x).mean(1,keepdim=True)).pow(2).mean()
     loss,logs = mse + edges + colour_weight*colour,dict(mse=mse, edges=edges, colour=colour)
@@ -141,7 +141,8 @@ class Autoencoder(DGM):
         net = net or make_tiny_autoencoder(channels, blocks, latent_channels, image_channels)
         self.net,self.beta = net,beta
         factor = vae_factor(net)
-        if size%factor: raise ValueError(f"size={size}: this autoencoder shrinks {factor} times; expected a multiple of it")
+        if size%factor:
+            raise ValueError(f"size={size}: this autoencoder shrinks {factor} times; expected a multiple of it")
         self.settings = dict(kind=kind, channels=tuple(channels), latent_channels=latent_channels, size=size,
                              image_channels=image_channels, scaling_factor=scaling_factor, blocks=blocks, beta=beta)
         self.variables = {'z':Variable((latent_channels, size//factor, size//factor)),
@@ -224,7 +225,7 @@ class Autoencoder(DGM):
 
     def save_pretrained(self, folder):
         "As diffusers does, so that a student drops into a pipeline by `from_pretrained`"
-        self.net.register_to_config(_name_or_path='')                             # where it came from is nobody's business
+        self.net.register_to_config(_name_or_path='')                     # where it came from is nobody's business
         self.net.save_pretrained(folder, safe_serialization=True)
         (Path(folder)/OWN).write_text(json.dumps(dict(size=self.settings['size'], beta=self.beta))+'\n')
 

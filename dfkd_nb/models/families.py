@@ -22,7 +22,9 @@ class Family:
         raise TypeError(f"a {type(self).__name__.lower()} value has no density")
     def mean(self, p:dict) -> torch.Tensor: "Expected value"; return self.distribution(p).mean
     def std(self, p:dict) -> torch.Tensor: "Standard deviation"; return self.distribution(p).stddev
-    def sample(self, p:dict, noise:torch.Tensor) -> torch.Tensor: "Value that the noise stands for"; raise TypeError('no noise')
+    def sample(self, p:dict, noise:torch.Tensor) -> torch.Tensor:
+        "Value that the noise stands for"
+        raise TypeError(f"a {type(self).__name__.lower()} value takes no noise")
     def log_prob(self, p:dict, value:torch.Tensor) -> torch.Tensor:
         "Log density per unit, nats"
         return self.distribution(p).log_prob(value)
@@ -107,7 +109,7 @@ def _w2(t, s, ft, fs): return (ft.mean(t)-fs.mean(s))**2 + (ft.std(t)-fs.std(s))
 def _mean(t, s, ft, fs): return (ft.mean(t)-fs.mean(s))**2
 
 def divergence(
-    name:str, # `kl`, `w2` (squared 2-Wasserstein, the `WS22` of Chen et al.'s code), `mean` (squared difference of means), …
+    name:str, # `kl`, `w2` (squared 2-Wasserstein, `WS22` in Chen et al.'s code), `mean` (squared difference of means), …
     teacher:str, # Family of the teacher's side
     student:str, # Family of the student's
 ): # Function of both parameter dictionaries: per unit, ≥ 0
@@ -117,5 +119,6 @@ def divergence(
         known = sorted({k[0] for k in MEASURES})
         if name not in known: raise ValueError(f"unknown measure {name!r}; expected one of {known}")
         fit = sorted({k[0] for k in MEASURES if k[1:] in ((teacher,student),('*','*'))})
-        raise ValueError(f"{name!r} is not defined between a {teacher} and a {student} distribution; defined for them: {fit}")
+        raise ValueError(f"{name!r} is not defined between a {teacher} and a {student} distribution; "
+                         f"defined for them: {fit}")
     return lambda t,s: f(t, s, family(teacher), family(student))

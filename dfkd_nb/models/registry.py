@@ -22,7 +22,7 @@ HOMES = {'LVAE':'models.lvae', 'LinearChain':'models.chain', 'Classifier':'model
          **dict.fromkeys(('Autoencoder','AutoencoderKL','AutoencoderTiny'), 'models.autoencoder')}
 
 def register(
-    cls:type, # Class that saves and loads itself: a `PyTorchModelHubMixin`, or one with `save_pretrained` and `from_pretrained`
+    cls:type, # Class that saves and loads itself: a `PyTorchModelHubMixin`, or one with its two methods
     *names:str # Names in `config.json`; the class's own by default
 ) -> type: # `cls`, so that this is a decorator too
     "Let `load` find a class. Registering a name again replaces its class (a notebook runs its cells twice)"
@@ -70,10 +70,11 @@ def student_of(
     model:str='', # Name of the student's class; the teacher's own by default
     **config # Settings that differ from the teacher's
 ) -> nn.Module: # Untrained student
-    "A network of the teacher's kind and data, shaped otherwise; raises `TypeError` for a setting that its class does not have"
+    "A network of the teacher's kind and data, shaped otherwise; `TypeError` for a setting that its class does not have"
     name = model or type(teacher).__name__
     shared = config_of(teacher)
-    if model and model!=type(teacher).__name__: shared = {k:v for k,v in shared.items() if k in settings(model_class(name))}
+    if model and model!=type(teacher).__name__:
+        shared = {k:v for k,v in shared.items() if k in settings(model_class(name))}
     return build(name, **{**shared, **config})
 
 # %% ../../nbs/models/registry.ipynb #623efdb2
@@ -110,15 +111,17 @@ def read_config(
 def load(
     folder:Path, # Folder of a saved model
 ) -> nn.Module: # The model, in evaluation mode
-    "Load a model of whatever class its configuration names; raises `FileNotFoundError`, `KeyError` or `ValueError` naming the file that is missing, damaged, misshapen or not finite"
+    "Load a model of whatever class its configuration names; errors name the file that is missing, damaged or misshapen"
     folder = Path(folder)
     name = read_config(folder)['_class_name']
     cls = model_class(name)
     weights = next(iter(sorted(folder.glob('*.safetensors'))), folder/'model.safetensors')
     if not weights.is_file(): raise FileNotFoundError(f"{weights} is missing: {folder} holds no weights as safetensors")
     try:
-        with contextlib.redirect_stdout(io.StringIO()): model = _from_pretrained(cls, folder)     # which announces itself
-    except SafetensorError as e: raise ValueError(f"{weights} is damaged or truncated ({e}); restore or retrain it") from e
+        with contextlib.redirect_stdout(io.StringIO()):                           # it announces itself
+            model = _from_pretrained(cls, folder)
+    except SafetensorError as e:
+        raise ValueError(f"{weights} is damaged or truncated ({e}); restore or retrain it") from e
     except (RuntimeError,TypeError,ValueError,OSError) as e:
         raise ValueError(f"{weights} does not fit the {name} of config.json: {e}") from e
     bad = [k for k,v in model.state_dict().items() if not torch.isfinite(v).all()]

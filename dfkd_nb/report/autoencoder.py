@@ -20,7 +20,8 @@ from .verdicts import study_verdicts, verdict_html
 
 # %% ../../nbs/report/autoencoder.ipynb #d7ca26e1
 OWN = {'prior':'N(0, I) decoded', 'unguided':'unguided', 'guided':'guided', 'real':'real images', 'noise':'noise',
-       'guided-mse':'guided by MSE', 'guided-slides':'guided by KL + MSE', 'guided-mse-unet':'guided by MSE, through the UNet',
+       'guided-mse':'guided by MSE', 'guided-slides':'guided by KL + MSE',
+       'guided-mse-unet':'guided by MSE, through the UNet',
        'guided-typicality':'guided by typicality'}
 BEST = ('B-through','prior+guided')                            # what the claims are about
 
@@ -84,7 +85,8 @@ def answer(self:AutoencoderPage):
     say(f"A student of **{learner(*BEST)}** reconstructs held-out private images with an error (MSE ×10³) of "
         f"**{describe(rows['best'],'mse')}**, one of real images with **{describe(rows['real'],'mse')}**"
         + (f"; the teacher itself has {describe(teacher,'mse')}." if teacher else '.'))
-    ratios = {'real images':('B','real'), 'N(0, I) decoded alone':('B','prior'), 'unguided images alone':('B','unguided'),
+    ratios = {'real images':('B','real'), 'N(0, I) decoded alone':('B','prior'),
+              'unguided images alone':('B','unguided'),
               'the same mixture without guidance':('B-through','prior+unguided')}
     said = [f"{k} {r['text']}" for k,w in ratios.items() if (r := ratio_words(best, self.per_seed(*w)))]
     if said: say(f"Its error as a part of that of others, over equal seeds (95 % interval): {'; '.join(said)}.")
@@ -139,7 +141,8 @@ def table(self:AutoencoderPage,
     "Every student of a shape: held-out error, fidelity to the teacher, distance of reconstructions"
     rows = self.students(shape)
     if not rows: return say(lacking(f'Students of the shape {shape}', self.study))
-    metrics = [m for m in ('mse','psnr','decoder_mse','reconstruction_fd','reconstruction_kid') if len(self.ev[self.ev.metric==m])]
+    wanted = ('mse','psnr','decoder_mse','reconstruction_fd','reconstruction_kid')
+    metrics = [m for m in wanted if (self.ev.metric==m).any()]
     needs_data = tuple(k for k,w in rows.items() if 'real' in w['source'].split('+'))
     parameters = find(self.ev, 'parameters', **next(iter(rows.values())))
     size = f" ({parameters['value']:,.0f} parameters)" if parameters else ''
@@ -150,7 +153,7 @@ def table(self:AutoencoderPage,
 def terms(self:AutoencoderPage):
     "Mixtures with differently guided halves"
     rows = self.students('narrow', ('B-through','B'))
-    rows = {k:w for k,w in rows.items() if w['source'].startswith('prior+') and (w['arm']=='B-through' or 'un' in w['source'])}
+    rows = {k:w for k,w in rows.items() if w['source'].startswith('prior+') and w['arm']=='B-through'}
     if not rows: return say(lacking('Students of other terms', self.study))
     display(results_table(self.ev, rows, ['mse'], (), 'What half of the mixture was guided by'))
 
@@ -159,7 +162,7 @@ def teacher_says(self:AutoencoderPage):
     "What the teacher says of the sets"
     st = self.st.synthesise
     if not len(st): return say(lacking('Losses of the sets', self.study))
-    metrics = [m for m in ('reconstruction','posterior_kl','feature_moments','fd_prior','class_diversity') if len(st[st.metric==m])]
+    metrics = ('reconstruction','feature_moments')
     rows = {source_name(s, OWN):dict(source=s) for s in dict.fromkeys(st.source)}
     for m in metrics:
         one = {k:w for k,w in rows.items() if find(st, m, **w)}
@@ -174,13 +177,16 @@ def arms(self:AutoencoderPage):
              'C-through':'C: no teacher, the mixture', 'B-through':'B: encoder and decoder, the mixture'}
     rows = {}
     for arm,name in named.items():
-        g = self.ev[(self.ev.model=='student')&(self.ev.arm==arm)&(self.ev['shape']=='narrow')] if len(self.ev) else self.ev
+        g = self.ev
+        if len(g): g = g[(g.model=='student')&(g.arm==arm)&(g['shape']=='narrow')]
         if arm=='B-through': g = g[g.source==BEST[1]] if len(g) else g
         if len(g): rows[name] = dict(model='student', arm=arm, source=g.source.iloc[0], shape='narrow')
     if not rows: return say(lacking('Students of other arms', self.study))
-    for metrics,what in ((['mse'],'held-out error, students with an encoder'),(['decoder_mse'],'the decoder on codes of real images')):
-        some = {k:w for k,w in rows.items() if find(self.ev, metrics[0], **w)}
-        if some: display(results_table(self.ev, {**TEACHER, **some} if metrics==['mse'] else some, metrics, ('teacher',), f'Arms: {what}'))
+    for metric,what in (('mse','held-out error, students with an encoder'),
+                        ('decoder_mse','the decoder on codes of real images')):
+        some = {k:w for k,w in rows.items() if find(self.ev, metric, **w)}
+        beside = TEACHER if metric=='mse' else {}
+        if some: display(results_table(self.ev, {**beside, **some}, [metric], tuple(beside), f'Arms: {what}'))
 
 HALF = ('parameters','bytes','single_ms','batch_ms','peak_bytes')
 
@@ -203,7 +209,8 @@ def decoded(self:AutoencoderPage):
     g = rows[(rows.metric=='fd_decoded')].sort_values('value')
     shown = {f"{learner(r['arm'],r['source']) if r['source'] else 'arm '+r['arm']}, {r['shape']}":
              dict(model='student', arm=r['arm'], source=r['source'], shape=r['shape']) for r in g.to_dict('records')}
-    display(results_table(rows, shown, ['fd_decoded','kid_decoded','mse_decoded'], (), 'The pipeline with a student in place'))
+    metrics = ['fd_decoded','kid_decoded','mse_decoded']
+    display(results_table(rows, shown, metrics, (), 'The pipeline with a student in place'))
     picture = self.st.results/'pipeline'/'figures'/'decoded.png'
     if picture.is_file():
         tiles = cut_tiles(picture, 10)
