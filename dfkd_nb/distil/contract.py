@@ -39,7 +39,18 @@ class Trial:
         self.model,self.cond,self.seed,self.tolerance = frozen(copy.deepcopy(model)),cond,seed,tolerance
         self.kind,self.n = type(model).__name__,6 if data is None else len(first(data))
         need(self.n>=4, f"{self.n} items of data: the contract compares items with each other; give at least 4")
-        self.data = data if data is not None or not model.can('infer') else self._samples()
+        if data is None and model.can('infer'): data = self._samples()
+        self.data = each_tensor(self.here, data)
+
+    def here(self,
+        v:torch.Tensor # Data or conditions
+    ) -> torch.Tensor: # The same
+        "On the model's device"
+        return v.to(self.model.device)
+
+    def conditions(self) -> dict: # For `generate` and `infer`
+        "The items' conditions, of a conditional model"
+        return {} if self.cond is None else dict(cond=self.here(self.cond(torch.arange(self.n))))
 
     def _samples(self):
         "Data of the model's own making"
@@ -57,7 +68,7 @@ class Trial:
         idx # Which items
     ): # As `infer` takes them
         "Some data"
-        return each_tensor(lambda v: v[idx], self.data)
+        return each_tensor(lambda v: v.cpu()[idx], self.data)
 
     @property
     def unders(self) -> list: # Of `prior`, `data`, `step`
@@ -121,8 +132,7 @@ def check_declared(
         need(list(trace)==expected, f"{kind} visits {list(trace)} under {under!r}, but declares {expected}")
         for name,v in trace.items(): _check_visit(trial, name, v, under)
     if 'data' in trial.unders:
-        q,p = trial.model.infer(trial.data, **({} if trial.cond is None
-                                               else dict(cond=trial.cond(torch.arange(trial.n)))))
+        q,p = model.infer(trial.data, **trial.conditions())
         need(list(q)==model.latents, f"{kind}: its posterior visits {list(q)}, but its latents are {model.latents}")
         need(list(p)==list(model.variables), f"{kind}: the second trace of infer visits {list(p)}, not every variable")
     return {'variables':', '.join(f'{k} ({v.role})' for k,v in model.variables.items()),
@@ -156,6 +166,7 @@ def check_noise(
 
 def _same(trial, a, b, why, exact=False):
     "Two traces of the same items, where a mask counts"
+    a,b = a.to('cpu'),b.to('cpu')
     for k in a:
         pairs = [(a[k].params[n], b[k].params[n]) for n in a[k].params]+[(a[k].value, b[k].value),
             (a[k].noise, b[k].noise)]
@@ -255,7 +266,7 @@ def check_arm(
     distil = Distillation(arm, trial.model, trial if arm.needs_images else None, batch=trial.n, passes=trial.n,
                           seed=trial.seed, cond=trial.cond)
     for t in (t for t in arm.active if not t.alone):
-        shared = distil.passes[t.under][torch.arange(trial.n)]
+        shared = distil.passes[t.under][torch.arange(trial.n)].to(trial.model.device)
         try: zero,loss = (t(shared.trace, follow(s, shared, t.forced)).detach() for s in (twin,other))
         except ValueError as e:
             raise ContractBroken(f"{trial.kind} takes arm {name!r}, and then cannot: "
