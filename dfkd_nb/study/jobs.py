@@ -7,7 +7,6 @@ __all__ = ['PIPELINE', 'STUDENT_MARK', 'SET_MARK', 'TABLE', 'DEFAULT_PAGES', 'TR
 
 # %% ../../nbs/study/jobs.ipynb #9d302bd5
 import os
-from pathlib import Path
 from typing import NamedTuple
 from .config import Study
 from .runs import command
