@@ -29,14 +29,17 @@ def how_to_make(
     default = f'.venv/bin/snakemake -s workflow/Snakefile -c 2 --configfile workflow/config/{study}.yaml'
     return COMMANDS.get(study, default)
 
+def _inner(text):
+    "A title inside a sentence; acronyms and names keep their capitals"
+    return text[:1].lower()+text[1:] if text[1:2].islower() or text[1:2]==' ' and text[:1]=='A' else text
+
 def lacking(
-    what:str, # What is absent, as the start of a sentence
+    what:str, # What is absent
     study:str, # Name of the study
 ) -> str: # Markdown
     "Says what is missing and which command makes it"
-    verb = 'are' if what.endswith(('s',')')) else 'is'
     command = f'`{how_to_make(study)}` makes what its configuration asks for'
-    return f"*{what} {verb} not among the results of the study `{study}`; {command}.*"
+    return f"*Not among the results of the study `{study}`: {_inner(what)}; {command}.*"
 
 # %% ../../nbs/report/reading.ipynb #27aaa97e
 def _home(root): return Path(root or repo_root())
