@@ -150,10 +150,29 @@ class Lookup:
         **more # Further columns that all students share, e.g. `shape`
     ): self.st,self.width,self.own,self.more = st,width,own,more
 
-    def teacher(self, metric:str): return find(self.st.evaluate, metric, model='teacher')
-    def images(self, metric:str, source:str): return find(self.st.evaluate, metric, model='images', source=source)
-    def floor(self, metric:str, source:str='real'): return find(self.st.evaluate, metric, model='floor', source=source)
-    def made(self, metric:str, source:str): return find(self.st.synthesise, metric, source=source)
+    def teacher(self,
+        metric:str # Metric
+    ) -> dict|None: # The measurement
+        "The teacher"
+        return find(self.st.evaluate, metric, model='teacher')
+    def images(self,
+        metric:str, # Metric
+        source:str, # Source of the images
+    ) -> dict|None: # The measurement
+        "A set of images"
+        return find(self.st.evaluate, metric, model='images', source=source)
+    def floor(self,
+        metric:str, # Metric
+        source:str='real', # `real` or `autoencoder`
+    ) -> dict|None: # The measurement
+        "What no method can be expected to beat"
+        return find(self.st.evaluate, metric, model='floor', source=source)
+    def made(self,
+        metric:str, # Metric
+        source:str, # Source of the images
+    ) -> dict|None: # The measurement
+        "What was measured while a set was made"
+        return find(self.st.synthesise, metric, source=source)
     def student(self,
         metric:str, # Metric
         arm:str, # Arm or label of a budget
@@ -163,8 +182,13 @@ class Lookup:
         "A student with the usual number of images"
         where = dict(arm=arm, source=source, width=self.width, size=0) | self.more | more
         return find(self.st.evaluate, metric, model='student', **where)
-    def test(self, a:str, b:str, metric:str): return paired(self.st.tests, a, b, metric)
-
+    def test(self,
+        a:str, # First of the pair, e.g. `B guided`
+        b:str, # Second
+        metric:str, # Metric
+    ) -> dict|None: # The test of a − b, see `paired`
+        "A saved paired test"
+        return paired(self.st.tests, a, b, metric)
     def students(self,
         metric:str, # Metric
         arm:str, # Arm
