@@ -111,8 +111,9 @@ def criterion_words(
 ) -> str: # e.g. `FD and KID: guided images − unguided images < 0, paired over seeds`
     "The rule of a claim with the names of what it compares"
     said = []
+    def arms(rows): return '; '.join(arm_words(w, own) for w in rows.each())
     for c in claim.all_of:
-        a,b = ('; '.join(arm_words(w, own) for w in rows.each()) for rows in (c.a,c.b))
+        a,b = arms(c.a),arms(c.b)
         metrics = _listed([metric_name(m) for m in c.metric])
         each = ', each' if len(c.a.each())*len(c.b.each())>1 else ''
         said.append(f"{metrics}: ({a}) {'÷' if c.ratio else '−'} ({b}) {'>' if c.above else '<'} {c.limit:.4g}{each}")
@@ -121,11 +122,12 @@ def criterion_words(
 # %% ../../nbs/report/verdicts.ipynb #e4318735
 def _arm_rows(st, c, metric, wheres, own):
     "Summarised rows of arms, with the shortest name that tells them apart"
-    table = getattr(st, c.table, st.evaluate)
-    found = [(w,find(table, metric, **{k:v for k,v in w.items() if k in table})) for w in wheres]
-    arms = {w.get('arm') for w in wheres}
-    def name(w): return source_name(w['source'], own) if len(arms)==1 and w.get('source') else arm_words(w, own)
-    return [dict(r, name=name(w)) for w,r in found if r]
+    table,arms,rows = getattr(st, c.table, st.evaluate),{w.get('arm') for w in wheres},[]
+    for w in wheres:
+        known = {k:v for k,v in w.items() if k in table}
+        name = source_name(w['source'], own) if len(arms)==1 and w.get('source') else arm_words(w, own)
+        if r := find(table, metric, **known): rows.append(dict(r, name=name))
+    return rows
 
 def _change_words(st, a, b, metric, base):
     "The saved paired test of two students, as a difference and as a part of b"
@@ -137,8 +139,8 @@ def _change_words(st, a, b, metric, base):
 def _distinct_images(st, a, b):
     "How many different images two students saw, where one of them saw real ones"
     if not len(st.distil) or 'real' not in (a.get('source'),b.get('source')): return ''
-    wheres = [dict(size=0)|{k:v for k,v in w.items() if k!='model'} for w in (a,b)]
-    seen = [find(st.distil, 'images', **w) for w in wheres]
+    def seen_by(w): return find(st.distil, 'images', **(dict(size=0)|{k:v for k,v in w.items() if k!='model'}))
+    seen = [seen_by(w) for w in (a,b)]
     if None in seen: return ''
     return 'distinct images: '+', '.join(f"{w['source'] or w['arm']} {int(r['value']):,}" for w,r in zip((a,b),seen))
 
@@ -148,8 +150,8 @@ def _budgets(st, a, b):
     def run(w): return f"distil/{w['arm']}-{w.get('source') or 'none'}-{w.get('shape') or 'w'+str(w.get('width'))}/"
     runs = [first_run(st.configs, run(w)) for w in (a,b)]
     if None in runs: return ''
-    x,y = ({k:v for k,v in r.items() if k not in ('label','seed','out','results')} for r in runs)
-    others = [k.replace('_',' ') for k in y if y[k]!=x.get(k) and k!='steps']
+    x,y = runs
+    others = [k.replace('_',' ') for k in y if y[k]!=x.get(k) and k not in ('label','seed','out','results','steps')]
     steps = f"{x.get('steps','?')} and {y.get('steps','?')} steps"
     return steps+(f"; the two budgets also differ in {', '.join(others)}" if others else '')
 
