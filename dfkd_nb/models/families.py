@@ -109,7 +109,7 @@ def _w2(t, s, ft, fs): return (ft.mean(t)-fs.mean(s))**2 + (ft.std(t)-fs.std(s))
 def _mean(t, s, ft, fs): return (ft.mean(t)-fs.mean(s))**2
 
 def divergence(
-    name:str, # `kl`, `w2` (squared 2-Wasserstein, `WS22` in Chen et al.'s code), `mean` (squared difference of means), …
+    name:str, # `kl`, `w2` (squared 2-Wasserstein, `WS22` in Chen et al.'s code), `mean` (squared difference of means)
     teacher:str, # Family of the teacher's side
     student:str, # Family of the student's
 ): # Function of both parameter dictionaries: per unit, ≥ 0

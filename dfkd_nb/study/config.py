@@ -23,7 +23,7 @@ from ..guidance.losses import named_terms
 from ..models.classifier import build_steps
 from ..models.registry import HOMES, MODELS, model_class, read_config, settings
 from .runs import did_you_mean
-from .settings import Declared, Part, complaint, experiment, key_path, packed, read_yaml
+from .settings import Declared, Part, complaint, experiment, packed, read_yaml
 from ..synthesis.recipe import Recipe, recipe_from
 
 # %% ../../nbs/study/config.ipynb #104a09aa
