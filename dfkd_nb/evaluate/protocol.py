@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NOTHING', 'WHAT', 'COST', 'HALF', 'Protocol', 'Bench', 'rows_of', 'generation_rows', 'samples', 'floor_of',
-           'set_rows', 'prior_rows', 'noise_rows', 'floor_rows', 'through', 'autoencoder_rows', 'psnr', 'Inference',
+           'image_rows', 'prior_rows', 'noise_rows', 'floor_rows', 'through', 'autoencoder_rows', 'psnr', 'Inference',
            'inference', 'inference_rows', 'reconstruction_rows', 'fidelity_rows', 'weights_file', 'cost_rows',
            'half_rows']
 
@@ -148,7 +148,7 @@ def samples(
 # %% ../../nbs/evaluate/protocol.ipynb #b08730cd
 def floor_of(bench, source): return bench.subject('floor', f'{source} floor', source=source)
 
-def set_rows(
+def image_rows(
     bench:Bench, # What to compare with
     source:str, # Where the images are from, as tables name it
     seed:int, # Of the set
@@ -163,14 +163,14 @@ def prior_rows(
     seed:int, # Of the samples
 ) -> list: # Rows
     "The teacher's samples as a source of images, 8 bits each"
-    return set_rows(bench, 'prior', seed, prior_images(teacher, bench.protocol.n, seed).images)
+    return image_rows(bench, 'prior', seed, prior_images(teacher, bench.protocol.n, seed).images)
 
 def noise_rows(
     bench:Bench # What to compare with
 ) -> list: # Rows
     "Uniform noise: the ceiling"
     shape = tuple(bench.test.images.shape[1:])
-    return set_rows(bench, 'noise', 0, noise_images(bench.protocol.n, shape, stream(0,31)).images)
+    return image_rows(bench, 'noise', 0, noise_images(bench.protocol.n, shape, stream(0,31)).images)
 
 def floor_rows(
     bench:Bench # What to compare with

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SET_MARK', 'STUDENT_MARK', 'finished', 'split_name', 'read_who', 'width_of', 'shares_codes', 'refusal', 'Measured',
-           'Keeper', 'measure']
+           'Keeper', 'measure_model']
 
 # %% ../../nbs/evaluate/subjects.ipynb #becbad83
 import json
@@ -104,7 +104,7 @@ class Keeper:
         "A kept value, or a new one"
         return cached(Path(self.folder)/f'{name}.json', [self.bench.key,key], make, code)
 
-def measure(
+def measure_model(
     keep:Keeper, # Bench and cache
     name:str, # Of the files in the cache
     who:dict, # Whose
