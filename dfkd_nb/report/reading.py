@@ -8,6 +8,7 @@ __all__ = ['COMMANDS', 'WHO', 'SHORT', 'TESTS', 'how_to_make', 'lacking', 'decla
            'published_values', 'study_line', 'nothing_yet']
 
 # %% ../../nbs/report/reading.ipynb #ec194c4a
+from dataclasses import MISSING, fields
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ import pandas as pd, yaml
 from ..claims import load_claims, parse_claims
 from ..core import repo_root
 from ..study.results import KEYS, load_results, summarise
+from ..synthesis.recipe import Recipe, Step
 
 # %% ../../nbs/report/reading.ipynb #44a53bbb
 COMMANDS = {'smoke':'make smoke', 'embedded':'make study', 'embedded-full':'make study-full',
@@ -65,12 +67,18 @@ def term_weights_of(
     pairs = [o.split(':') for o in weights.split(',') if o.strip()]
     return {k.strip():float(v) for k,v in pairs}
 
+def _recipe_defaults():
+    "Settings of a recipe that a record does not name"
+    declared = {f.name:f.default for cls in (Recipe,Step) for f in fields(cls)}
+    return {k:v for k,v in declared.items() if v is not MISSING and k not in ('step','weights')}
+
 def run_settings(
     record:dict # A `run.json`
 ) -> dict: # Setting → value, in one level; `weights` by term
     "The settings of a run, however they were recorded"
     settings = dict(record.get('params') or {})
-    settings |= record.get('recipe') or settings.pop('recipe', None) or {}
+    own = record.get('recipe') or settings.pop('recipe', None)
+    if own is not None: settings |= _recipe_defaults() | own                 # a record holds what differs
     settings |= settings.pop('step', None) or {}
     if 'weights' in settings: settings['weights'] = term_weights_of(settings['weights'])
     return settings

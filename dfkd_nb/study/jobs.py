@@ -7,7 +7,6 @@ __all__ = ['PIPELINE', 'TABLE', 'DEFAULT_PAGES', 'TRAINED', 'Job', 'shipped', 'J
 
 # %% ../../nbs/study/jobs.ipynb #9d302bd5
 import os
-from pathlib import Path
 from typing import NamedTuple
 from .config import Study
 from .runs import command
