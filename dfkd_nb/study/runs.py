@@ -12,6 +12,7 @@ from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
+import pydantic
 from ..core import atomic, ensure_writable
 
 # %% ../../nbs/study/runs.ipynb #679ea0b7
@@ -37,7 +38,6 @@ def type_name(
 
 def _refusal(t, value):
     "Why a value is none of that type; empty if it is one. An int is a float too, and nothing else is converted"
-    pydantic = _need('pydantic')
     adapter = pydantic.TypeAdapter(t, config=dict(strict=True, allow_inf_nan=False))
     try: adapter.validate_python(value)
     except pydantic.ValidationError as e:
@@ -218,7 +218,8 @@ blockquote { margin:1em 0; padding-left:1em; border-left:3px solid var(--line); 
 table { border:0; border-collapse:collapse; margin:1em 0; font-size:.86rem; line-height:1.4;
         font-variant-numeric:tabular-nums }
 th,td { padding:.4em .8em; border:0; border-bottom:1px solid var(--line); text-align:left; vertical-align:top }
-td { white-space:nowrap } .text_cell_render td { white-space:normal }
+td { white-space:nowrap } td:first-child { white-space:normal; min-width:9em }
+.text_cell_render td { white-space:normal }
 thead th { border-bottom:2px solid var(--ink); vertical-align:bottom }
 tbody tr:hover { background:var(--wash) }
 caption { caption-side:top; text-align:left; padding:.3em 0; color:var(--soft) }
@@ -246,7 +247,7 @@ def _readable(nb):
         if c.cell_type!='code': continue
         c.source = re.sub(r'^#\|.*\n?', '', c.source, flags=re.M).strip()
         c.outputs = [o for o in c.outputs if o.get('name')!='stderr' and WIDGET not in o.get('data',{})]
-    nb.cells = [c for c in nb.cells if c.source]
+    nb.cells = [c for c in nb.cells if c.source and (c.cell_type!='code' or c.outputs)]
     heading = 'Figure'
     for c in nb.cells:   # what a screen reader says of a figure: the heading it stands under
         if c.cell_type=='markdown': heading = (re.findall(r'^#+\s+(.+)', c.source, re.M) or [heading])[-1]

@@ -13,7 +13,7 @@ from torch import nn
 from ..core import atomic, ensure_writable, to_uint8
 from ..data.sources import prior_images
 from ..evaluate.features import extract
-from ..evaluate.metrics import frechet_distance, kid, reference
+from ..evaluate.metrics import frechet_distance, kid, reference, why_no_elbo
 from ..guidance.losses import Guidance, checked_grad, refusals, term_weights
 from ..guidance.view import View
 from ..models.dgm import DGM, elbo
@@ -65,8 +65,7 @@ class Criteria:
             view = View(x, self.teacher, self.teacher.noise(0, i, 'membership'))
             traces = view.traces
             if view.features: parts['features'].append(torch.cat([f.flatten(1) for f in view.features],1).cpu())
-            try: parts['elbo'].append(elbo(*traces).cpu())
-            except ValueError: pass                                               # no KL between these families
+            if not why_no_elbo(*traces): parts['elbo'].append(elbo(*traces).cpu())
         return {k:torch.cat(v) for k,v in parts.items() if v}
 
     @torch.no_grad()
