@@ -60,6 +60,7 @@ class Access:
         role:str # One of `ROLES`
     ) -> ImageSet: # The role's images
         "Open a role, or raise `PermissionError` if this run, or this process, may not"
+        if role not in ROLES: raise KeyError(f"unknown role {role!r}; expected one of {ROLES}")
         if role not in self.roles:
             raise PermissionError(f"this run may open {list(self.roles) or 'no image at all'}, not {role!r}: "
                                   "a data-free run must not see the teacher's training images")

@@ -142,6 +142,7 @@ def image_folder(
     root,what = Path(root),guarded(root)
     if what: require(what.dataset, what.roles)
     files = sorted(f for f in root.rglob('*') if f.suffix.lower() in {'.png','.jpg','.jpeg','.webp'})
+    if not root.is_dir(): raise FileNotFoundError(f"{root} is no folder; name one that holds images")
     if not files: raise FileNotFoundError(f"{root} holds no .png, .jpg or .webp image")
     classes = sorted({f.relative_to(root).parts[0] for f in files if len(f.relative_to(root).parts)>1})
     labels = [classes.index(p[0]) if len(p:=f.relative_to(root).parts)>1 else -1 for f in files]

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ALONE', 'SURROGATE', 'LATENT', 'POSTERIOR', 'OUTPUT', 'ARMS', 'Term', 'surrogate', 'latent_divergence',
-           'posterior_divergence', 'local_divergence', 'Arm', 'arm_of', 'unfit', 'Distillation']
+           'posterior_divergence', 'local_divergence', 'Arm', 'arm_of', 'unfit', 'unlike', 'Distillation']
 
 # %% ../../nbs/distil/arms.ipynb #2632c34e
 import math
@@ -150,6 +150,18 @@ def unfit(
         return f"visits all variables, and {kind} is a chain of {model.steps:,} steps, visited one at a time"
     return ''
 
+def unlike(
+    teacher:DGM, # Teacher
+    student:DGM, # Student that is to share its noise
+) -> str: # Empty if it can
+    "Why a student cannot follow a teacher: it has to visit the same variables, each of the same shape"
+    def shapes(model): return {k:(v.shape, v.time) for k,v in model.variables.items()}
+    a,b = shapes(teacher),shapes(student)
+    if a.keys()!=b.keys(): return f"the teacher visits {list(a)}, the student {list(b)}: they share no noise"
+    def words(shape, time): return f"{shape}"+(f" at {time:,} times" if time else '')
+    differ = [f"{k!r} is {words(*b[k])} in the student, {words(*a[k])} in the teacher" for k in a if a[k]!=b[k]]
+    return '; '.join(differ)+': shape the student so that they agree' if differ else ''
+
 # %% ../../nbs/distil/arms.ipynb #d760c808
 class Distillation:
     "The loss of one student under one arm, and the budget it spends; pass `loss` to `training.Objective`"
@@ -174,7 +186,7 @@ class Distillation:
         if teacher is not None and teacher.training:
             raise ValueError("the teacher is in training mode: its BatchNorm would change; use core.frozen")
         self.arm,self.batch,self.freeze_norm,self.images,self.curriculum = arm,batch,freeze_norm,images,curriculum
-        self.cond,self.passes = cond,{}
+        self.teacher,self.cond,self.passes = teacher,cond,{}
         for under in dict.fromkeys(t.under for t in arm.active if not t.alone):
             seen = dict(images=None if under=='prior' else images, prior=prior if under=='prior' else None,
                         seed=seed, cond=cond)
@@ -201,7 +213,8 @@ class Distillation:
         progress:float, # Part of the run done
         student:DGM, # Student
     ) -> tuple: # Loss (nats per item where every term is one), logs
-        "Weighted sum of the arm's terms"
+        "Weighted sum of the arm's terms; `ValueError` for a student that cannot follow the teacher"
+        if self.passes and (why := unlike(self.teacher, student)): raise ValueError(why)
         total,logs = 0.,{}
         for layer in batch_norms(student): layer.train(progress<self.freeze_norm)
         for under,passes in self.passes.items():

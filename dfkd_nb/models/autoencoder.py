@@ -241,4 +241,4 @@ class Autoencoder(DGM):
         own = Path(folder)/OWN
         return cls.wrap(net, **(json.loads(own.read_text()) if own.is_file() else {}))
 
-for _name in AUTOENCODERS: register(Autoencoder, _name)
+for _name in AUTOENCODERS: register(Autoencoder, _name, kind=_name)

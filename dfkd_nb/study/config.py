@@ -6,7 +6,7 @@
 __all__ = ['Seeds', 'Counts', 'Word', 'Label', 'ShapeName', 'RowName', 'PLACES', 'SET', 'STUDENT', 'OWN_OF_SET',
            'OWN_OF_STUDENTS', 'SetSettings', 'OneSet', 'Training', 'Students', 'EVALUATION', 'Evaluation', 'InPipeline',
            'RUNG', 'TRANSFER', 'LEAK', 'ROW', 'TransferSet', 'FREE', 'NO_IMAGES', 'CHECKS', 'Guiding', 'Classifying',
-           'Pretraining', 'Study', 'Student', 'known_classes', 'parse_study', 'load_study']
+           'Pretraining', 'Study', 'Student', 'parse_study', 'load_study']
 
 # %% ../../nbs/study/config.ipynb #7dcbaed4
 from collections import Counter
@@ -14,14 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Required
 from fastcore.basics import patch
+import torch
 from pydantic import Field, ValidationError
 from ..claims import load_claims, parse_claims
-from ..core import repo_root
+from ..core import data_dir, repo_root
 from ..data.images import HUB
-from ..distil.arms import ARMS, Arm, Term
+from ..distil.arms import ARMS, Arm, Term, unlike
 from ..guidance.losses import named_terms
 from ..models.classifier import build_steps
-from ..models.registry import HOMES, MODELS, model_class, read_config, settings
+from ..models.dgm import DGM
+from ..models.registry import load, model_class, read_config, registered, settings, student_of
 from .runs import did_you_mean
 from .settings import Declared, Part, complaint, experiment, packed, read_yaml
 from ..synthesis.recipe import Recipe, recipe_from
@@ -207,17 +209,15 @@ def teacher_class(self:Study) -> str: # Name of a class; empty if that cannot be
     folder = repo_root()/self.teacher
     return read_config(folder)['_class_name'] if (folder/'config.json').is_file() else ''
 
-def known_classes() -> list: # Names
-    "Model classes that can be looked up"
-    return sorted(MODELS.keys()|HOMES.keys())
-
 @patch
 def arms(self:Study) -> dict: # Name → `Arm`
     "Arms that students of this teacher may take"
-    names = [k for k in [self.teacher_class()] if k in known_classes()] or known_classes()
+    names = [k for k in [self.teacher_class()] if k in registered()] or registered()
     classes = [model_class(k) for k in names]
-    own = {k:Arm(tuple(Term(**t) for t in terms)) for c in classes for k,terms in getattr(c,'arms',{}).items()}
-    return ARMS | own
+    own = {k:terms for c in classes for k,terms in getattr(c,'arms',{}).items()}
+    taken = {k:Arm(tuple(Term(**t) for t in terms)) for k,terms in own.items() if not isinstance(terms, str)}
+    refused = {k for k,terms in own.items() if isinstance(terms, str)} if len(classes)==1 else set()
+    return {k:v for k,v in (ARMS | taken).items() if k not in refused}
 
 @patch
 def needs_images(self:Study,
@@ -255,12 +255,22 @@ def transfer_settings(self:Study,
 def _near(name, known): return did_you_mean(name, known) or f'; expected one of {sorted(known)}'
 
 def _places(study):
-    "Data set, pages"
+    "Data set, teacher, generator, pages"
     if study.dataset not in ('fashion-mnist',*HUB) and not Path(study.dataset).is_dir():
         yield f"dataset: {study.dataset!r} is no folder and none of {sorted(['fashion-mnist',*HUB])}"
     pages = [p.stem for p in (repo_root()/'nbs'/'reports').glob('*.ipynb')]
     for k,name in enumerate(study.reports or []):
         if name not in pages: yield f"reports[{k}]: no page {name!r}{_near(name, pages)}"
+    teacher,generator = (repo_root()/k for k in (study.teacher,study.generator))
+    if study.teacher and not study.teacher.startswith('runs/'):                   # such a one is trained by the study
+        if not (teacher/'config.json').is_file():
+            yield f"teacher: {study.teacher!r} is no folder of a model: {teacher/'config.json'} is missing"
+        elif (name := study.teacher_class()) not in registered(): yield f"teacher: no class {name!r} is registered"
+        elif not issubclass(model_class(name), DGM): yield f"teacher: a {name} is no generative teacher"
+    if study.generator and not (generator/'model_index.json').is_file():
+        if generator.is_dir() or study.generator.count('/')!=1:
+            yield (f"generator: {study.generator!r} is neither a pipeline's folder, with a model_index.json, nor the "
+                   "name of one on the hub, as owner/name")
 
 def _recipe_problem(settings, where):
     "What a recipe and its terms object to"
@@ -296,7 +306,7 @@ def _waits(study):
 # %% ../../nbs/study/config.ipynb #b0cdde46
 def _class_settings(study, model, given, where):
     "Settings that a class does not have"
-    name,there = model or study.teacher_class(),known_classes()
+    name,there = model or study.teacher_class(),registered()
     if model and name not in there: yield f"{where}: no model class {model!r} is registered{_near(model, there)}"
     if name not in there: return
     cls = model_class(name)
@@ -326,6 +336,19 @@ def _blocks(study):
     pretrained = study.pretrain.teacher
     model = pretrained.get('model', experiment('E03_teacher')['model'].default)
     yield from _class_settings(study, model, pretrained.get('config', {}), 'pretrain.teacher.config')
+
+def _shapes(study):
+    "Whether students of every shape can follow their teacher"
+    folder = repo_root()/study.teacher if study.teacher else data_dir()/'pretrained'/'teacher'
+    wanted = {s.shape:study.shape_of(s) for s in study.asked_students()}
+    if not wanted or study.teacher_class() not in registered() or not (folder/'config.json').is_file(): return
+    if not issubclass(model_class(study.teacher_class()), DGM): return           # said elsewhere
+    teacher = load(folder)
+    for shape,(model,own) in wanted.items():
+        try:
+            with torch.device('meta'): why = unlike(teacher, student_of(teacher, model, **own))
+        except (TypeError,ValueError,KeyError) as e: why = e.args[0]
+        if why: yield f'shapes.{shape}: {why}'
 
 def _arm(study, block, arm, where):
     "What is wrong with an arm"
@@ -417,7 +440,7 @@ def _classifiers(study):
         for n in how.get('n', [c.n]):
             if n>there: yield f'{where}.n: {n} images are asked of the set {source!r}, which has {there}'
 
-CHECKS = (_places, _sets, _waits, _blocks, _students, _evaluation, _guidance, _classifiers)
+CHECKS = (_places, _sets, _waits, _blocks, _shapes, _students, _evaluation, _guidance, _classifiers)
 
 @patch
 def problems(self:Study) -> list: # In words, with the key each is about
