@@ -12,9 +12,10 @@ import numpy as np, torch
 # %% ../nbs/noise.ipynb #f0b1f7e5
 def stream(
     seed:int, # Run seed, ≥ 0
-    *ids:int, # What the noise is for: purpose, item, time, … (each from 0 to 2³²−1)
+    *ids, # What the noise is for: a name in `PURPOSES`, or its id; item, time, … (each from 0 to 2³²−1)
 ) -> torch.Generator: # CPU generator that depends on `(seed, *ids)` only
     "A random stream of its own for every `(seed, *ids)`"
+    if ids and isinstance(ids[0], str): ids = (_purpose(ids[0]).id, *ids[1:])
     if any(not 0<=i<2**32 for i in ids): raise ValueError(f"ids {ids}: expected whole numbers from 0 to 2³²−1")
     state = np.random.SeedSequence(seed, spawn_key=ids).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(state[0])<<31 ^ int(state[1]))
@@ -25,11 +26,27 @@ class Purpose(NamedTuple):
     id:int # First id
     slots:int # How many ids it owns, one per variable
     what:str # What it is for
+    shares:str='' # Purpose that has the same streams
 
 PURPOSES = {
     'latents':            Purpose(1, 1, 'noise that a synthesis starts from'),
+    'pool':               Purpose(1, 1, 'public images that a generator learns from, and their colours', 'latents'),
+    'obedience':          Purpose(2, 1, 'pictures in which the colours asked for are looked for'),
     'cutmix':             Purpose(4, 1, 'boxes and partners of latent CutMix, by group'),
     'rounds':             Purpose(5, 1, 'noise that leads back in a round of synthesis, by timestep'),
+    'noise_images':       Purpose(31, 1, 'images of pure noise'),
+    'validation':         Purpose(31, 1, 'labelled images that a classifier does not learn from', 'noise_images'),
+    'real_images':        Purpose(32, 1, 'real images that a student learns from'),
+    'order':              Purpose(33, 1, 'order of the images of a transfer set'),
+    'public_images':      Purpose(34, 1, 'public images that a student learns from, and their colours'),
+    'masks':              Purpose(42, 1, 'units that an activation record is asked to match, by class and batch'),
+    'shifts':             Purpose(43, 1, 'shifts and mirrorings of DeepInversion, by batch and step'),
+    'trajectory':         Purpose(51, 1, "trajectories of the pipeline that cheap decoders and priors learn from"),
+    'search':             Purpose(81, 1, 'next trial of a search: two ids, as a step of training has'),
+    'deal':               Purpose(90, 1, 'test images of a leak check: floor, yardstick, non-members'),
+    'members':            Purpose(91, 1, 'members of a leak check'),
+    'ceiling':            Purpose(92, 1, 'those members of which its ceiling holds copies'),
+    'attack':             Purpose(93, 1, 'images that its attack on models asks about'),
     'posterior':          Purpose(2*64, 64, "teacher's posterior, where it judges a synthesis"),
     'prior':              Purpose(3*64, 64, "teacher's own samples, as images and to start a synthesis from"),
     'matched':            Purpose(11*64, 64, "teacher's own samples behind the matching terms"),
@@ -41,12 +58,16 @@ PURPOSES = {
     'probe':              Purpose(41*64, 64, 'samples that a student is watched on; targets of activation records'),
     'generator':          Purpose(42*64, 1, 'images that DeepInversion starts from'),
     'pixels':             Purpose(44*64, 1, 'noise of a generator of pixels that learned against a classifier'),
-    'trajectory':         Purpose(51, 1, "trajectories of the pipeline that cheap decoders and priors learn from"),
     'evaluate':           Purpose(51*64, 64, 'posterior of held-out data'),
     'samples':            Purpose(61*64, 64, 'samples that are evaluated'),
     'membership':         Purpose(71*64, 64*8, 'posteriors of the membership test, and of data-free criteria'),
     'look':               Purpose(80*64, 64, 'anything to look at'),
+    'scale':              Purpose(14_001, 1, "images by whose latents a generator's autoencoder is scaled"),
 }
+
+def _purpose(name):
+    if name not in PURPOSES: raise KeyError(f"unknown purpose {name!r} of noise; expected one of {sorted(PURPOSES)}")
+    return PURPOSES[name]
 
 def noise_ids(
     purpose:str, # Name in `PURPOSES`
@@ -56,9 +77,7 @@ def noise_ids(
     repeat:int=0, # Number of the draw, where a purpose draws several
 ) -> tuple: # Ids for `stream`
     "Where the noise of one item comes from"
-    if purpose not in PURPOSES:
-        raise KeyError(f"unknown purpose {purpose!r} of noise; expected one of {sorted(PURPOSES)}")
-    p,own = PURPOSES[purpose],variable+64*repeat
+    p,own = _purpose(purpose),variable+64*repeat
     if variable<64 and own<p.slots: return (p.id+own, int(item), int(time))
     return (p.id, int(item), int(time), variable, repeat)
 

@@ -95,5 +95,5 @@ def public_images(
     seed:int=0, # Of choice and colours
 ) -> ImageSet: # 8-bit, as the generator's autoencoder saw them: a quarter in colours of any brightness
     "Images of the generator's world"
-    x,_ = public_batch(images, n, stream(seed,34), any_colour=.25)
+    x,_ = public_batch(images, n, stream(seed,'public_images'), any_colour=.25)
     return ImageSet(to_uint8(x), torch.full((n,),-1), name='public')

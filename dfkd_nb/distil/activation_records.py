@@ -326,7 +326,7 @@ def reconstruct(
     images,log = [],[]
     for label,b,idx in tqdm(jobs, desc=how.objective, mininterval=10):
         loss = _loss(how, record, label, idx, seed, like)
-        masks = _masks(how, record, net.shape, stream(seed,42,label,b), like)
+        masks = _masks(how, record, net.shape, stream(seed,'masks',label,b), like)
         x = how.mean+how.std*item_noise(seed, idx, net.shape, 'inversion')
         u = x.clamp(.01,.99).logit().to(like).requires_grad_()
         opt = torch.optim.Adam([u], lr=how.lr)

@@ -79,7 +79,7 @@ def invert(
         opt,y = torch.optim.Adam([u], lr=how.lr),labels[idx].to(like.device)
         for k in range(how.steps+1):
             x = u.sigmoid()
-            terms = guide(shifted(x, stream(seed,43,b,k), how.reach), labels=y)
+            terms = guide(shifted(x, stream(seed,'shifts',b,k), how.reach), labels=y)
             l = (terms['total']+how.tv*total_variation(x)+how.l2*torch.linalg.vector_norm(x.flatten(1),dim=1)).mean()
             if not torch.isfinite(l):
                 raise FloatingPointError(f"deepinversion: loss is {l.item()} at step {k}; lower lr={how.lr}")

@@ -9,6 +9,7 @@ __all__ = ['last_losses', 'loss_tests', 'guidance_tests', 'seed_test', 'source_t
 import json
 from pathlib import Path
 import numpy as np, pandas as pd
+from ..claims import ALIKE
 from ..data.images import ImageSet
 from ..guidance.losses import GROUPWISE
 from ..stats import paired_test
@@ -55,6 +56,10 @@ def seed_test(
     logs = paired_test(np.log(a), np.log(b), unit='seeds')
     return paired_test(a, b, unit='seeds')|{k:logs[k] for k in ('p','effect')}
 
+def _in_common(rows):
+    "Shape, width and number of images, where all rows have the same"
+    return {k:rows[k].iloc[0] for k in ALIKE if k in rows and rows[k].nunique(dropna=False)==1}
+
 def _source_test(pair, errors, sources):
     "One pair of sources: over seeds, or over test images"
     a,b = (pair[k].values for k in sources)
@@ -67,7 +72,7 @@ def source_tests(
     errors:dict, # (Source, seed) → squared error of every test image
     label:str='B', # What the students are called in tests
     against=('real','prior','unguided','noise'), # What every other source is compared with
-) -> list: # One test per pair
+) -> list: # One test per pair, with the columns of `ALIKE` that the rows have
     "Every source against some"
     if (twice := mse.duplicated(['source','seed'])).any():
         row = mse[twice].iloc[0]
@@ -76,9 +81,10 @@ def source_tests(
     tests = []
     for source in sorted(set(mse.source)-{'real'}):
         for other in (k for k in against if k!=source):
-            pair = mse[mse.source.isin([source,other])].pivot(index='seed', columns='source', values='value').dropna()
+            rows = mse[mse.source.isin([source,other])]
+            pair = rows.pivot(index='seed', columns='source', values='value').dropna()
             if other not in pair or not len(pair): continue
-            test = _source_test(pair, errors, (source,other))
+            test = _source_test(pair, errors, (source,other))|_in_common(rows)
             tests.append(dict(a=f'{label} {source}', b=f'{label} {other}', metric='mse', **test))
     return tests
 

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from ..core import atomic, check_images, frozen, sha256, to_float, to_uint8
-from .cache import code_of
+from ..cache import code_of
 
 # %% ../../nbs/evaluate/features.ipynb #5dc85cb2
 def as_uint8_rgb(

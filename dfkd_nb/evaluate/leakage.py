@@ -228,4 +228,4 @@ def real_images(
     "Which private images a student of the source `real` learns from"
     if arm=='A': raise ValueError("arm 'A' learns from no image")
     most = total if arm=='C' or not passes else passes
-    return torch.randperm(total, generator=stream(seed,32))[:n_real or most]
+    return torch.randperm(total, generator=stream(seed,'real_images'))[:n_real or most]

@@ -18,7 +18,7 @@ from ..core import to_float
 from ..data.images import ImageSet
 from ..data.sources import noise_images, prior_images
 from . import metrics as M
-from .cache import content_of
+from ..cache import content_of
 from .cost import cost, half_costs, half_size
 from .features import extract
 from .intervals import suite
@@ -170,7 +170,7 @@ def noise_rows(
 ) -> list: # Rows
     "Uniform noise: the ceiling"
     shape = tuple(bench.test.images.shape[1:])
-    return image_rows(bench, 'noise', 0, noise_images(bench.protocol.n, shape, stream(0,31)).images)
+    return image_rows(bench, 'noise', 0, noise_images(bench.protocol.n, shape, stream(0,'noise_images')).images)
 
 def floor_rows(
     bench:Bench # What to compare with

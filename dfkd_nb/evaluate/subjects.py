@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import numpy as np
 from ..core import state_hash
-from .cache import cached, content_of
+from ..cache import cached, content_of
 from .protocol import (WHAT, Bench, cost_rows, fidelity_rows, generation_rows, half_rows, inference,
                                        inference_rows, reconstruction_rows, samples)
 from ..models.dgm import DGM
@@ -45,12 +45,12 @@ def split_name(
 
 def read_who(
     folder:Path # Of a student
-) -> tuple: # Columns of its rows; whether its encoder has been trained
+) -> tuple: # Columns of its rows; whether its encoder has been trained; whether a teacher taught it
     "What E05 says of a student; raises `FileNotFoundError` if it says nothing"
     path = Path(folder)/'who.json'
     if not path.is_file(): raise FileNotFoundError(f"{path} is missing: distil this student again (E05)")
     made = json.loads(path.read_text())
-    return made,made.pop('encodes')
+    return made,made.pop('encodes'),made.pop('taught',True)
 
 def width_of(
     model:DGM # Any
@@ -74,6 +74,8 @@ def refusal(
     encodes:bool=True, # Whether its encoder has been trained
 ) -> str: # Empty if it has such rows
     "Why a model has no rows of a group: by what it declares"
+    if model.condition is not None and group!='cost': return 'it is conditional, and the protocol gives no condition'
+    if model.steps and group!='cost': return f'it is a chain of {model.steps:,} steps, and a pass visits one'
     if group in ('generation','cost','halves','fidelity') and not model.can('generate'): return 'it cannot generate'
     if group in ('inference','reconstruction') and not model.can('infer'): return 'it cannot encode'
     if group in ('inference','reconstruction') and not encodes: return 'its encoder is untrained'

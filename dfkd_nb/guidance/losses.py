@@ -61,6 +61,10 @@ def refusals(
     asked,out,view = named_terms(names),{},None
     kind,foreign = ('generative teacher',CLASSIFIER) if isinstance(teacher,DGM) else ('classifier',GENERATIVE)
     if isinstance(teacher,DGM):
+        if teacher.condition is not None:
+            return dict.fromkeys(asked, 'it is conditional, and guidance has no condition')
+        if teacher.steps:
+            return dict.fromkeys(asked, f'it is a chain of {teacher.steps:,} steps, and a pass visits one of them')
         g = torch.Generator().manual_seed(0)
         images = torch.rand(2, *teacher.shape, generator=g).to(teacher.device)
         view = View(images, teacher, teacher.draw(2, g))

@@ -10,6 +10,7 @@ __all__ = ['READINGS', 'elbo_parts', 'complexity', 'group_codes', 'group_feature
 # %% ../../nbs/guidance/matching.ipynb #ed350999
 from dataclasses import dataclass, field
 import torch
+from ..data.sources import drawn_from
 from .terms import chosen_levels, reconstruction
 from .view import View
 from ..models.dgm import DGM, Trace, Visit, level_kls, per_item
@@ -92,16 +93,7 @@ def matched_samples(
     prior=None, # As in `PriorSamples.of`
 ) -> Trace: # Generative pass
     "Samples behind the matching terms, from the teacher's own prior or from another"
-    noise = teacher.noise(seed, items, 'matched')
-    if prior is None: return teacher.generate(noise)
-    given = {k:v.to(teacher.device) for k,v in prior(seed, items).items()}
-    for k,v in given.items():
-        if k not in teacher.latents:
-            raise KeyError(f"the prior gives {k!r}; {type(teacher).__name__} has the latents {teacher.latents}")
-        if v.shape!=(shape := (len(items),*teacher.variables[k].shape)):
-            raise ValueError(f"the prior gives {k} of shape {tuple(v.shape)}; "
-                             f"{type(teacher).__name__} takes {shape} for {len(items)} items")
-    return teacher.generate(noise, given)
+    return drawn_from(teacher, 'matched', seed, items, prior)
 
 def _joined(parts):
     "Readings of batches as those of the whole"

@@ -144,7 +144,8 @@ class Autoencoder(DGM):
         if size%factor:
             raise ValueError(f"size={size}: this autoencoder shrinks {factor} times; expected a multiple of it")
         self.settings = dict(kind=kind, channels=tuple(channels), latent_channels=latent_channels, size=size,
-                             image_channels=image_channels, scaling_factor=scaling_factor, blocks=blocks, beta=beta)
+                             image_channels=image_channels, scaling_factor=float(net.config.scaling_factor),
+                             blocks=blocks, beta=beta)
         self.variables = {'z':Variable((latent_channels, size//factor, size//factor)),
                           'x':Variable((image_channels, size, size), 'data', 'none')}
         self.point = kind=='AutoencoderTiny'                                      # its posterior is a point
@@ -160,7 +161,15 @@ class Autoencoder(DGM):
         size = size or c.get('sample_size')
         if not size: raise ValueError(f"this {kind} does not say for which image size it is; pass size")
         channels = c.get('block_out_channels') or c.encoder_block_out_channels
-        return cls(kind, channels, c.latent_channels, size, c.in_channels, c.scaling_factor, beta=beta, net=net)
+        blocks = max(c.get('num_encoder_blocks') or (1,))
+        return cls(kind, channels, c.latent_channels, size, c.in_channels, c.scaling_factor, blocks, beta, net)
+
+    @classmethod
+    def shaped_for(cls,
+        shape:tuple # `(c, h, w)`
+    ) -> dict: # Settings; `channels` are those inside
+        "What shapes an autoencoder to images"
+        return dict(image_channels=shape[0], size=shape[-1])
 
     def halves(self) -> dict: # Encoder and decoder with their 1×1 convolutions
         "Inference and generation"
@@ -230,15 +239,19 @@ class Autoencoder(DGM):
         (Path(folder)/OWN).write_text(json.dumps(dict(size=self.settings['size'], beta=self.beta))+'\n')
 
     @classmethod
-    def from_pretrained(cls, folder, strict=True):
-        "From a diffusers folder of either kind"
+    def from_pretrained(cls, folder, strict=True, **own):
+        "From a diffusers folder of either kind; `size` and `beta` where the folder does not say"
         config = json.loads((Path(folder)/'config.json').read_text())
         name = config['_class_name']
         net,info = AUTOENCODERS[name].from_pretrained(folder, use_safetensors=True, low_cpu_mem_usage=False,
                                                output_loading_info=True, local_files_only=True)
         if bad := [k for part in ('missing_keys','unexpected_keys','mismatched_keys') for k in info[part]]:
             raise ValueError(f"{len(bad)} tensors are missing, unknown or misshapen, first {bad[0]!r}")
-        own = Path(folder)/OWN
-        return cls.wrap(net, **(json.loads(own.read_text()) if own.is_file() else {}))
+        path = Path(folder)/OWN
+        own = {**(json.loads(path.read_text()) if path.is_file() else {}), **own}
+        if not (own.get('size') or net.config.get('sample_size')):
+            raise ValueError(f"this {name} does not say for which image size it is: load(folder, size=...), or put "
+                             f'{{"size": ...}} into {path}, in pixels')
+        return cls.wrap(net, **own)
 
 for _name in AUTOENCODERS: register(Autoencoder, _name, kind=_name)

@@ -7,7 +7,7 @@ __all__ = ['Variable', 'Visit', 'visit', 'normal', 'Trace', 'save_trace', 'load_
            'per_item', 'compare', 'level_kls', 'log_likelihood', 'elbo', 'reconstruction_error']
 
 # %% ../../nbs/models/dgm.ipynb #3752f042
-import json
+import inspect, json
 from dataclasses import dataclass, replace
 from pathlib import Path
 import torch
@@ -188,6 +188,14 @@ class DGM(nn.Module):
     condition = None # `Variable` of what passes are conditioned on, if anything; its value is the passes' `cond`
     steps = 0 # Length of a chain whose passes visit one time each (`at`) and keep no other; 0 where a pass visits all
     arms = {} # Arms of distillation that this family takes in a way of its own, or refuses: see `distil.arms`
+
+    @classmethod
+    def shaped_for(cls,
+        shape:tuple # Of the data, `(c, h, w)`
+    ) -> dict: # Settings of a new model of this class
+        "What shapes a model to square images; a class that calls these settings otherwise says so"
+        has = inspect.signature(cls.__init__).parameters
+        return {k:v for k,v in dict(channels=shape[0], size=shape[-1]).items() if k in has}
 
     def generate(self,
         noise:dict, # Auxiliary noise by name

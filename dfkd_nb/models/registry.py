@@ -35,10 +35,10 @@ def register(
 
 def registered() -> list: # Names
     "Classes that `model_class` finds; modules that the environment variable `DFKD_MODELS` lists are imported for it"
-    for module in filter(None, os.environ.get('DFKD_MODELS','').split(',')):
-        try: importlib.import_module(module.strip())
+    for name in filter(None, os.environ.get('DFKD_MODELS','').split(',')):
+        try: importlib.import_module(name.strip())
         except ImportError as e:
-            raise ImportError(f"DFKD_MODELS names the module {module.strip()!r}, which cannot be imported: {e}") from e
+            raise ImportError(f"DFKD_MODELS names the module {name.strip()!r}, which cannot be imported: {e}") from e
     return sorted(MODELS.keys()|HOMES.keys())
 
 def model_class(
@@ -136,6 +136,7 @@ def read_config(
 
 def load(
     folder:Path, # Folder of a saved model
+    **own # Settings that its configuration leaves open, e.g. the `size` of a diffusers autoencoder, or replaces
 ) -> nn.Module: # The model, in evaluation mode
     "Load a model of whatever class its configuration names; errors name the file that is missing, damaged or misshapen"
     folder = Path(folder)
@@ -145,7 +146,7 @@ def load(
     if not weights.is_file(): raise FileNotFoundError(f"{weights} is missing: {folder} holds no weights as safetensors")
     try:
         with contextlib.redirect_stdout(io.StringIO()):                           # it announces itself
-            model = _from_pretrained(cls, folder)
+            model = _from_pretrained(cls, folder, own)
     except SafetensorError as e:
         raise ValueError(f"{weights} is damaged or truncated ({e}); restore or retrain it") from e
     except (RuntimeError,TypeError,ValueError,OSError) as e:
@@ -154,6 +155,6 @@ def load(
     if bad: raise ValueError(f"{weights}: {len(bad)} tensors are not finite, first {bad[0]!r}; restore or retrain it")
     return model.eval()
 
-def _from_pretrained(cls, folder):
+def _from_pretrained(cls, folder, own):
     strict = 'strict' in inspect.signature(cls.from_pretrained).parameters or hasattr(cls,'_hub_mixin_config')
-    return cls.from_pretrained(folder, strict=True) if strict else cls.from_pretrained(folder)
+    return cls.from_pretrained(folder, **own, **(dict(strict=True) if strict else {}))

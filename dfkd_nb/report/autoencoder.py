@@ -19,17 +19,13 @@ from .tables import describe, find, results_table
 from .verdicts import claims_table, study_verdicts
 
 # %% ../../nbs/report/autoencoder.ipynb #999b5cb5
-_OWN = {'prior':'N(0, I) decoded', 'unguided':'unguided', 'guided':'guided', 'real':'real images', 'noise':'noise',
-       'guided-mse':'guided by MSE', 'guided-slides':'guided by KL + MSE',
-       'guided-mse-unet':'guided by MSE, through the UNet', 'guided-kl':'guided by KL',
-       'guided-typicality':'guided by typicality', 'guided-aggregate-prior':'guided by codes against N(0, I)',
-       'guided-aggregate-posterior':'guided by codes against those of N(0, I) decoded'}
+_OWN = {'prior':'N(0, I) decoded'}                             # this teacher's own samples are no pictures
 BEST = ('B-through','prior+guided')                            # what the claims are about
 
 def learner(
     arm:str, # Arm or label
     source:str, # Source of images
-) -> str: # e.g. `½ N(0, I) decoded, ½ guided, through the teacher`
+) -> str: # e.g. `½ N(0, I) decoded, ½ guided images, through the teacher`
     "How a row of the page is called"
     return source_name(source, _OWN)+(', through the teacher' if arm.endswith('-through') else '')
 
@@ -112,7 +108,8 @@ def figure(self:AutoencoderPage):
         if r: rows.append(dict(r, name=learner(arm,source), key=source))
     if not rows: return say(lacking('Students', self.study))
     real = next((r for r in rows if r['key']=='real'), None)
-    pictures = {k:f for k,f in sheets(self).items() if k in (_OWN[o] for o in SHOWN)}
+    shown = [source_name(o, _OWN) for o in SHOWN]
+    pictures = {k:f for k,f in sheets(self).items() if k in shown}
     _,(left,right) = plt.subplots(1, 2, figsize=(12,.4*len(rows)+1.4), width_ratios=(1,1.1))
     title = 'Held-out error of the student, by what it learned from'
     source_plot(rows, 'mse', {'teacher':self.teacher(), 'real images':real}, title, log=True, ax=left)

@@ -19,8 +19,8 @@ FURTHER = {   # sources of single studies
     'searched':'guided images, searched shares', 'searched-twice':'guided images, two rounds, searched shares',
     'trajectories':'the pipeline’s own images', 'guided-mse':'guided images, MSE', 'guided-kl':'guided images, KL',
     'guided-slides':'guided images, KL + MSE', 'guided-mse-unet':'guided images, MSE, through the UNet',
-    'guided-slides-unet':'guided images, KL + MSE, through the UNet', 'guided-typicality':'guided images, typicality',
-    'guided-codes':'guided images, codes of prior samples', 'guided-prior':'guided images, codes against N(0, I)'}
+    'guided-typicality':'guided images, typicality', 'guided-aggregate-prior':'guided images, codes against N(0, I)',
+    'guided-aggregate-posterior':'guided images, codes against those of the teacher’s samples'}
 LABELS = {    # arms with another budget, or other images
     'A-slides':'A, slides’ budget', 'B-double':'B, twice the steps', 'B-long':'B, four times the steps',
     'B-through':'B, through the teacher', 'C-through':'C, through the teacher', 'decoder':'decoder alone',

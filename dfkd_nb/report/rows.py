@@ -4,15 +4,15 @@
 
 # %% auto #0
 __all__ = ['TEACHER', 'REAL_FLOOR', 'AUTOENCODER_FLOOR', 'NOISE_CEILING', 'student_rows', 'set_rows', 'with_data', 'widths_of',
-           'usual_students', 'measured', 'show_results', 'not_here', 'students_by_error', 'students_table',
-           'shaped_students_table', 'Lookup']
+           'usual_students', 'measured', 'show_results', 'not_here', 'students_by_error', 'students_table', 'Lookup']
 
 # %% ../../nbs/report/rows.ipynb #987acf33
 import pandas as pd
 from IPython.display import display
+from ..claims import saved_test
 from .names import SOURCES, source_name, student_name
 from .reading import lacking
-from .sentences import paired, say
+from .sentences import say
 from .tables import METRICS, find, results_table, select
 
 # %% ../../nbs/report/rows.ipynb #b8722a55
@@ -78,11 +78,10 @@ def show_results(
     references=(), # Labels of rows to compare with
     caption:str='', # First words of the caption
     what:str='', # What is missing if there are no rows; the caption by default
-    **kw # For `results_table`
 ):
     "A table, or the sentence that says what is missing"
     names = ', '.join(METRICS[m][0] for m in metrics)
-    if measured(df, rows, metrics): display(results_table(df, rows, metrics, tuple(references), caption, **kw))
+    if measured(df, rows, metrics): display(results_table(df, rows, metrics, tuple(references), caption))
     else: say(lacking(what or caption or f'Rows for {names}', study))
 
 def not_here(
@@ -129,17 +128,6 @@ def students_table(
     caption = what+'; grey rows need the data'
     display(results_table(df, {**TEACHER, **rows}, metrics, ('teacher',*with_data(rows)), caption))
 
-def shaped_students_table(
-    df:pd.DataFrame, # Summarised rows
-    rows:dict, # Row label → what to select
-    metrics:list, # Columns
-    references=(), # Labels of rows to compare with
-    caption:str='', # First words of the caption
-): # Table
-    "Students whose shape has a name, in a column of its own"
-    shapes = {k:w.get('shape','') for k,w in rows.items()}
-    return results_table(df, rows, metrics, references, caption, {'shape':shapes})
-
 # %% ../../nbs/report/rows.ipynb #b9541a5b
 class Lookup:
     "Single measurements of a study: `at.student('mse','B','guided')`; `None` where there is none"
@@ -183,12 +171,14 @@ class Lookup:
         where = dict(arm=arm, source=source, width=self.width, size=0) | self.more | more
         return find(self.st.evaluate, metric, model='student', **where)
     def test(self,
-        a:str, # First of the pair, e.g. `B guided`
-        b:str, # Second
         metric:str, # Metric
-    ) -> dict|None: # The test of a − b, see `paired`
-        "A saved paired test"
-        return paired(self.st.tests, a, b, metric)
+        a:str, # Source of the first
+        b:str, # Of the second
+        arm:str='', # Arm of two students; empty compares the sets themselves
+    ) -> dict|None: # The test of a − b, see `claims.saved_test`
+        "A saved paired test of two sources"
+        who = dict(arm=arm, width=self.width, size=0) | self.more if arm else {}
+        return saved_test(self.st.tests, metric, who|dict(source=a), who|dict(source=b))
     def students(self,
         metric:str, # Metric
         arm:str, # Arm

@@ -101,7 +101,7 @@ def percent(
     digits:int=0, # After the point
 ) -> str: # e.g. `−3%`
     "A relative change with its sign"
-    return f'{v:+.{digits}%}'.replace('-','−')
+    return f'{v:+z.{digits}%}'.replace('-','−')
 
 def small_number(
     v:float # Any
@@ -215,21 +215,18 @@ def results_table(
     metrics:list, # Keys of `METRICS`, one column each
     references:tuple=(), # Labels of rows to compare with: grey, never the best
     caption:str='', # First words of the caption
-    columns:dict|None=None, # Further columns of text in front: title → {row label → text}
 ) -> Html: # The table
     "Methods against metrics: value and interval, best in bold, provenance in the caption"
-    found,columns = _Found(df, rows, metrics, references),columns or {}
+    found = _Found(df, rows, metrics, references)
     if not found.cells:
         raise ValueError(f"no row of the results fits the table of {metrics}; run the experiment first")
     narrow = ';padding-left:.3em;padding-right:.6em' if len(metrics)>4 else ''
     def title(m): return f'{METRICS[m][0]} {METRICS[m][1]}'.replace('½','→ ½')
     def line(label):
         grey = ' style="color:#6b7580;font-style:italic"' if label in references else ''
-        text = ''.join(f'<td>{escape(c.get(label,""))}</td>' for c in columns.values())
         cells = ''.join(f'<td style="text-align:right{narrow}">{found.cell(label,m)}</td>' for m in metrics)
-        return f'<tr{grey}><td>{escape(label)}</td>{text}{cells}</tr>'
-    head = ''.join(f'<th>{escape(c)}</th>' for c in columns)
-    head += ''.join(f'<th style="text-align:right{narrow}">{title(m)}</th>' for m in metrics)
+        return f'<tr{grey}><td>{escape(label)}</td>{cells}</tr>'
+    head = ''.join(f'<th style="text-align:right{narrow}">{title(m)}</th>' for m in metrics)
     body = ''.join(line(label) for label in rows if found.has(label))
     notes = [escape(o) for o in _provenance(pd.DataFrame(list(found.cells.values())), metrics)]
     above = f"<caption>{'. '.join([caption]*bool(caption)+notes)}.</caption>"

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['Seeds', 'Counts', 'Word', 'Label', 'ShapeName', 'RowName', 'PLACES', 'SET', 'STUDENT', 'OWN_OF_SET',
            'OWN_OF_STUDENTS', 'SetSettings', 'OneSet', 'Training', 'Students', 'EVALUATION', 'Evaluation', 'InPipeline',
-           'RUNG', 'TRANSFER', 'LEAK', 'ROW', 'TransferSet', 'FREE', 'NO_IMAGES', 'CHECKS', 'Guiding', 'Classifying',
-           'Pretraining', 'Study', 'Student', 'parse_study', 'load_study']
+           'RUNG', 'TRANSFER', 'LEAK', 'ROW', 'TransferSet', 'FREE', 'NO_IMAGES', 'CHECKS', 'MEASURED', 'OF_SETS',
+           'Guiding', 'Classifying', 'Pretraining', 'Study', 'Student', 'parse_study', 'load_study']
 
 # %% ../../nbs/study/config.ipynb #7dcbaed4
 from collections import Counter
@@ -16,15 +16,15 @@ from typing import Annotated, Required
 from fastcore.basics import patch
 import torch
 from pydantic import Field, ValidationError
-from ..claims import load_claims, parse_claims
-from ..core import data_dir, repo_root
+from ..claims import claim_problems, load_claims, parse_claims
+from ..core import data_dir, did_you_mean, repo_root
 from ..data.images import HUB
 from ..distil.arms import ARMS, Arm, Term, unlike
-from ..guidance.losses import named_terms
+from ..evaluate.metrics import GAN, STANDARD
+from ..guidance.losses import MATCHING, TERMS, named_terms
 from ..models.classifier import build_steps
 from ..models.dgm import DGM
 from ..models.registry import load, model_class, read_config, registered, settings, student_of
-from .runs import did_you_mean
 from .settings import Declared, Part, complaint, experiment, packed, read_yaml
 from ..synthesis.recipe import Recipe, recipe_from
 
@@ -200,12 +200,14 @@ def shape_of(self:Study,
     return own.pop('model',''),own
 
 # %% ../../nbs/study/config.ipynb #33ee033a
+def _shipped_class(): return read_config(data_dir()/'pretrained'/'teacher')['_class_name']
+
 @patch
 def teacher_class(self:Study) -> str: # Name of a class; empty if that cannot be told yet
     "What the teacher is"
     if self.teacher==f'runs/{self.study}/teacher/teacher':
-        return self.pretrain.teacher.get('model', experiment('E03_teacher')['model'].default)
-    if not self.teacher: return 'LVAE'
+        return self.pretrain.teacher.get('model') or _shipped_class()
+    if not self.teacher: return _shipped_class()
     folder = repo_root()/self.teacher
     return read_config(folder)['_class_name'] if (folder/'config.json').is_file() else ''
 
@@ -334,13 +336,14 @@ def _blocks(study):
         own = {k:v for k,v in shape.items() if k!='model'}
         yield from _class_settings(study, shape.get('model',''), own, f'shapes.{name}')
     pretrained = study.pretrain.teacher
-    model = pretrained.get('model', experiment('E03_teacher')['model'].default)
+    model = pretrained.get('model') or _shipped_class()
     yield from _class_settings(study, model, pretrained.get('config', {}), 'pretrain.teacher.config')
 
 def _shapes(study):
     "Whether students of every shape can follow their teacher"
     folder = repo_root()/study.teacher if study.teacher else data_dir()/'pretrained'/'teacher'
-    wanted = {s.shape:study.shape_of(s) for s in study.asked_students()}
+    known = [s for s in study.asked_students() if s.shape in study.shapes or s.shape[1:].isdigit()]
+    wanted = {s.shape:study.shape_of(s) for s in known}
     if not wanted or study.teacher_class() not in registered() or not (folder/'config.json').is_file(): return
     if not issubclass(model_class(study.teacher_class()), DGM): return           # said elsewhere
     teacher = load(folder)
@@ -447,6 +450,61 @@ def problems(self:Study) -> list: # In words, with the key each is about
     "Everything that contradicts something else"
     return list(dict.fromkeys(p for check in CHECKS for p in check(self)))
 
+# %% ../../nbs/study/config.ipynb #9468d1dd
+_HALF = ('parameters','bytes','single_ms','single_iqr_ms','batch_ms','batch_iqr_ms','peak_bytes')
+MEASURED = {   # metrics by what an evaluation is asked for, see `evaluate.protocol`
+    'generation':(*STANDARD,'mind',*GAN), 'inference':('mse','psnr','elbo','bpd'),
+    'cost':('parameters','parameters_decoder','bytes','single_ms','single_iqr_ms','batch_ms','batch_iqr_ms'),
+    'reconstruction':('reconstruction_fd','reconstruction_kid'), 'fidelity':('decoder_mse','decoder_psnr','code_mse'),
+    'halves':(*(f'encoder_{k}' for k in _HALF), *(f'decoder_{k}' for k in _HALF))}
+OF_SETS = ('fd_prior','kid_prior','fd_codes','nelbo','class_diversity','png_bytes','seconds')
+
+def _asked_of(study, name): return study.evaluate.get(name, experiment('E06_evaluate')[name].default)
+
+def _measured(study, groups=tuple(MEASURED)):
+    "Metrics of some groups of rows, as far as the study asks for them"
+    return [m for g in groups if g in _asked_of(study, 'what') for m in MEASURED[g]]
+
+def _losses(study, source):
+    "Terms whose values are kept while a set is made"
+    how = study.synthesis[source]
+    if how.get('searched'): return [*TERMS,*MATCHING]
+    return list(study.recipe(source, how.get('seeds', study.seeds)[0]).weights)
+
+def _student_row(study, s):
+    "What the results will say of a student"
+    without = () if 'encoder' in study.arms()[s.arm].trains else ('inference','reconstruction')
+    shape = dict(shape=s.shape, width=0) if s.shape in study.shapes else dict(shape='', width=int(s.shape[1:]))
+    return dict(model='student', arm=s.label or s.arm, source='' if s.source==NO_IMAGES else s.source, size=s.size,
+                metric=_measured(study, [g for g in MEASURED if g not in without]), **shape)
+
+def _tested(study, students, losses):
+    "What is compared over images, or groups of them, of one run; or over seeds"
+    compared = _asked_of(study, 'compared')
+    alike = [r for r in students if all(r[0].get(k)==v for k,v in compared.items())]
+    unit = 'seeds' if all(len(r)>1 for r in alike) else 'images'
+    out = [{**r[0], 'metric':'mse', 'unit':unit} for r in alike]
+    if not {'guided','unguided'}<=losses.keys(): return out
+    both = [k for k in losses['guided'] if k in losses['unguided']]
+    sets = dict(model='images', source=['guided','unguided'], unit=['images','groups'])
+    return [*out, {**sets, 'metric':[*both,'total']}]
+
+@patch
+def made_rows(self:Study) -> dict: # Table → rows, as `claims.claim_problems` takes them
+    "What the results of the study will have rows about"
+    students,losses = {},{s:_losses(self, s) for s in self.synthesis}
+    for s in self.all_students().values(): students.setdefault(s.run, []).append(_student_row(self, s))
+    drawn = dict(metric=_measured(self, ['generation']))
+    images = [dict(model='images', source=[*self.synthesis,'prior','noise'], **drawn),
+              dict(model='floor', source=['real','autoencoder'], **drawn)]
+    rows = [dict(model='teacher'), *(dict(model='student', method=m, size=n) for m,n,_ in self.classifier_students())]
+    return dict(
+        evaluate=[dict(model='teacher', metric=_measured(self)), *images, *(r[0] for r in students.values())],
+        synthesise=[dict(model='images', source=s, metric=[*v,*OF_SETS]) for s,v in losses.items()],
+        traces=[dict(source=s, at=['start','end'], metric=[*v,'total']) for s,v in losses.items()],
+        tests=_tested(self, students.values(), losses),
+        classifiers=[{**r, 'metric':['accuracy','agreement','parameters']} for r in rows])
+
 # %% ../../nbs/study/config.ipynb #aba3e1a3
 def parse_study(
     data:dict, # As a YAML file gives it
@@ -473,4 +531,5 @@ def load_study(
     beside = path.parent/'claims'/f'{path.stem}.yaml'
     if study.claims: claims = parse_claims(study.claims, f'{path}: claims')
     else: claims = load_claims(beside) if beside.is_file() else []
+    if found := claim_problems(claims, study.made_rows()): raise _refused(path if study.claims else beside, found)
     return study.model_copy(update=dict(claims=claims))

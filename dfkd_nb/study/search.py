@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 import pandas as pd, torch
 from torch import nn
-from ..core import atomic, ensure_writable, to_uint8
+from ..core import atomic, ensure_writable
 from ..data.sources import prior_images
 from ..evaluate.features import extract
 from ..evaluate.metrics import frechet_distance, kid, reference, why_no_elbo
@@ -35,7 +35,7 @@ class Criteria:
         prior=None, # Function of (seed, items) → latents, in place of the teacher's own prior: see `trajectory_prior`
     ):
         self.teacher,self.extractor,self.cache = teacher,extractor,cache
-        own = self._samples(n, seed+APART, prior)
+        own = prior_images(teacher, n, seed+APART, prior).images
         self.prior,codes = reference(self._features(own)),self._seen(own)
         self.codes = reference(codes['features']) if 'features' in codes else None
         refused = refusals(teacher, ('typicality','feature_mmd'))
@@ -43,15 +43,6 @@ class Criteria:
         self.terms = Guidance(teacher, dict.fromkeys(terms, 0.), seed+APART, prior=prior)
         absent = {*refused, *(['fd_codes'] if self.codes is None else []), *(['nelbo'] if 'elbo' not in codes else [])}
         self.names = tuple(k for k in Criteria.names if k not in absent)
-
-    @torch.no_grad()
-    def _samples(self, n, seed, prior):
-        "The teacher's own samples, 8-bit"
-        if prior is None: return prior_images(self.teacher, n, seed).images
-        def decoded(i):
-            given = {k:v.to(self.teacher.device) for k,v in prior(seed, i).items()}
-            return to_uint8(self.teacher.generate(self.teacher.noise(seed, i, 'prior'), given).image.cpu())
-        return torch.cat([decoded(i) for i in torch.arange(n).split(100)])
 
     def _features(self, images):
         return extract(images, self.extractor, cache=self.cache, device=str(self.teacher.device))
@@ -89,7 +80,8 @@ class Criteria:
 # %% ../../nbs/study/search.ipynb #2560e38f
 def load_choice(
     results:Path, # Results folder of a search (E14)
-) -> dict: # `weights` (term → weight) and `rho`
+    prior:str|None=None, # Prior of the set that is to be guided so; one that the search did not have is refused
+) -> dict: # `weights` (term → weight), `rho` and `prior`
     "What a search chose; `FileNotFoundError` if there is no finished search"
     run = Path(results)/'run.json'
     if not run.is_file():
@@ -99,6 +91,10 @@ def load_choice(
     if not chosen:
         raise ValueError(f"{run} names no choice: it is the record of another experiment; "
                          "expected that of a search (E14)")
+    chosen = {'prior':'', **chosen}                                               # earlier searches had no other
+    if prior is not None and prior!=chosen['prior']:
+        raise ValueError(f"prior={prior!r}, but the search of {results} had prior={chosen['prior']!r}: what it chose "
+                         "matches other samples; give the set the prior of its search")
     weights = chosen['weights']                                                   # earlier searches wrote them as text
     return {**chosen, 'weights':term_weights(weights) if isinstance(weights, str) else weights}
 
@@ -155,7 +151,7 @@ def propose(
 ) -> dict: # Parameters of the next trial
     "The next trial: depends on the finished ones and the seed only"
     optuna,space = _optuna(),distributions(space)
-    s = int(torch.randint(2**31-1, (), generator=stream(seed, 81, len(done))))
+    s = int(torch.randint(2**31-1, (), generator=stream(seed, 'search', len(done))))
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=s, n_startup_trials=10))
     for params,value in done:
         study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=value))

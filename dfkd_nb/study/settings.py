@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Required
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict, is_typeddict
-from ..core import repo_root
-from .runs import declared, did_you_mean
+from ..core import did_you_mean, repo_root, strict_yaml
+from .runs import declared
 from ..synthesis.recipe import SETTINGS, Recipe, Step
 
 # %% ../../nbs/study/settings.ipynb #6ceae319
@@ -100,19 +99,6 @@ def packed(
     return {k:v for k,v in settings.items() if k not in words} | {'recipe':recipe}
 
 # %% ../../nbs/study/settings.ipynb #46e04904
-def _keys_differ(node):
-    "Raise for a mapping that holds a key twice; what `<<` merges in may be said otherwise"
-    if isinstance(node, yaml.SequenceNode):
-        for o in node.value: _keys_differ(o)
-    if not isinstance(node, yaml.MappingNode): return
-    seen = {}
-    for key,value in node.value:
-        if key.value in seen:
-            raise yaml.MarkedYAMLError(problem=f"{key.value!r} stands twice, first in line {seen[key.value]}; "
-                                       "keep one, or call the other otherwise", problem_mark=key.start_mark)
-        seen[key.value] = key.start_mark.line+1
-        _keys_differ(value)
-
 def read_yaml(
     path:Path # YAML file
 ) -> dict: # What it holds
@@ -120,12 +106,7 @@ def read_yaml(
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}; configurations of studies stand in workflow/config")
-    text = path.read_text(encoding='utf-8')
-    try:
-        _keys_differ(yaml.compose(text, yaml.SafeLoader))
-        found = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as e:
-        raise ValueError(f"{path}, line {e.problem_mark.line+1}: {e.problem}") from None
+    found = strict_yaml(path)
     if not isinstance(found, dict):
         raise ValueError(f"{path} holds a {type(found).__name__}, expected `key: value` lines")
     return found

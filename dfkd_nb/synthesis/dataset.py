@@ -16,12 +16,13 @@ from tqdm.auto import tqdm
 from ..core import atomic, ensure_writable, state_hash, to_uint8
 from ..data.images import ImageSet
 from ..data.recolour import caption
+from ..data.sources import drawn_from
 from ..diffusion.decoders import KINDS, load_decoder
 from ..diffusion.denoiser import nearest_class
 from ..diffusion.pipeline import latent_shape
 from ..guidance.losses import Guidance
 from ..models.dgm import DGM
-from ..noise import PURPOSES, item_noise, stream
+from ..noise import item_noise, stream
 from .recipe import Recipe
 from .sampler import denoise
 
@@ -34,8 +35,7 @@ def starts(
     prior=None, # Function of (seed, items) → latents by name, in place of the teacher's own prior
 ) -> torch.Tensor: # Images in `[0, 1]`, `(n, c, h, w)`; row `i` depends on `(seed, i)` only
     "The teacher's samples to begin with"
-    given = None if prior is None else {k:v.to(teacher.device) for k,v in prior(seed, items).items()}
-    return teacher.generate(teacher.noise(seed, items, 'prior'), given).image.clamp(0,1)
+    return drawn_from(teacher, 'prior', seed, items, prior).image.clamp(0,1)
 
 def synthesise_group(
     pipe:StableDiffusionPipeline, # Frozen pipeline
@@ -59,11 +59,11 @@ def synthesise_group(
     prompts = prompts or [_prompt(recipe, classes, k) for k in labels.tolist()]
     infers = isinstance(teacher,DGM) and teacher.can('infer')
     def fresh(t, r):
-        sources = [stream(seed, PURPOSES['rounds'].id, int(i), t, r) for i in indices]
+        sources = [stream(seed, 'rounds', int(i), t, r) for i in indices]
         return torch.stack([torch.randn(shape, generator=g) for g in sources])
     made = denoise(pipe, z, prompts, recipe, guidance=guidance, init=init, fresh=fresh,
                    noise=teacher.noise(seed, indices, 'posterior') if infers else None,
-                   labels=labels if recipe.prompted else None, generator=stream(seed, PURPOSES['cutmix'].id, first, 0),
+                   labels=labels if recipe.prompted else None, generator=stream(seed, 'cutmix', first, 0),
                    decoder=decoder, known=known, watch=watch)
     return made,prompts,labels.tolist()
 

@@ -131,7 +131,8 @@ def fit(
                 for a,p in zip(avg.state_dict().values(), objective.nets.state_dict().values()):
                     a.lerp_(p, 1-ema) if a.is_floating_point() else a.copy_(p)
         if (k+1)%log_every==0 or k+1==steps:
-            row = {'step':k+1, 'loss':loss.item(), **{n:float(torch.as_tensor(v).detach()) for n,v in logs.items()}, **_probe(probe, objective)}
+            parts = {n:float(torch.as_tensor(v).detach()) for n,v in logs.items()}
+            row = {'step':k+1, 'loss':loss.item(), **parts, **_probe(probe, objective)}
             if best:
                 if best not in row:
                     raise KeyError(f"best={best!r} is not in the log, which has {sorted(row)}; let probe return it")
