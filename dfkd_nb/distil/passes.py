@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, replace
 import torch
 from tqdm.auto import tqdm
+from ..data.sources import latents_from
 from ..models.dgm import DGM, Trace
 from ..noise import noise_ids, stream
 
@@ -122,7 +123,7 @@ class Passes:
         shown = items if self.images is None else items%len(self.images)
         def here(v): return v.to(net.device)
         data = None if self.images is None else each_tensor(here, self.images.batch(shown))
-        given = None if self.prior is None else each_tensor(here, self.prior(self.seed, items))
+        given = latents_from(self.prior, net, self.seed, items)
         cond = None if self.cond is None else here(self.cond(shown))
         at = each_tensor(here, at)
         self.calls += len(items)

@@ -49,7 +49,7 @@ Training = Annotated[dict,Declared('E05_distil', (*STUDENT,'terms'))]
 Students = Annotated[dict,Declared('E05_distil', STUDENT, OWN_OF_STUDENTS)]
 EVALUATION = ('students','student_names','sets','set_names','seeds','work',*PLACES)
 Evaluation = Annotated[dict,Declared('E06_evaluate', EVALUATION)]
-InPipeline = Annotated[dict,Declared('E15_pipeline', ('students','student_names',*PLACES))]
+InPipeline = Annotated[dict,Declared('E15_pipeline', ('students','student_names','records',*PLACES))]
 
 # %% ../../nbs/study/config.ipynb #062125bc
 RUNG,TRANSFER = ('rung','searched',*PLACES),('label','seed','student',*PLACES)
@@ -375,7 +375,7 @@ def _students(study):
             made.setdefault((s.block,name), []).append(s)
     for (k,name),those in made.items(): yield from _enough(study, name, those, f'students[{k}]')
     for s in asked:
-        if set(s.sources)&{'noise','prior'} and study.training_of(s).get('n')==0:
+        if set(s.sources)&{'noise','prior','trajectories'} and study.training_of(s).get('n')==0:
             yield f"students[{s.block}]: {s.name} has n: 0, but {s.source} has no end; say how many images"
 
 def _enough(study, name, students, where):

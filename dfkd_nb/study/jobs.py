@@ -107,7 +107,7 @@ def distil(self:Jobs,
     out = f'{self.work}/students/{name}'
     how = self.study.training_of(s)
     needs = [*(f'{f}/{_SET_MARK}' for f in folders.values()), f'{self.teacher}/config.json']
-    if how.get('prior'): needs += self.pipeline
+    if how.get('prior') or 'trajectories' in s.sources: needs += self.pipeline
     return self.job('E05_distil', out, needs, **how, **who, **self.data, generator=self.generator, out=out,
                     results=f'{self.results}/distil/{s.run}/seed={s.seed}')
 
@@ -138,7 +138,8 @@ def in_pipeline(self:Jobs) -> Job:
     students = list(self.study.all_students())
     return self.job('E15_pipeline', f'{self.work}/pipeline', [*self.marks(students), *self.pipeline],
                     **(self.study.pipeline or {}), dataset=self.study.dataset, generator=self.generator,
-                    students=f'{self.work}/students', student_names=students, out=f'{self.results}/pipeline')
+                    students=f'{self.work}/students', student_names=students, records=f'{self.results}/distil',
+                    out=f'{self.results}/pipeline')
 
 @patch
 def render(self:Jobs,
