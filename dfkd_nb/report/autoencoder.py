@@ -87,6 +87,10 @@ def answer(self:AutoencoderPage):
               'the same mixture without guidance':('B-through','prior+unguided')}
     said = [f"{r['text']} of {k}" for k,w in ratios.items() if (r := ratio_words(best, self.per_seed(*w)))]
     if said: say(f"Ratio of errors over equal seeds [95 % interval]: {'; '.join(said)}.")
+    both = find(self.ev, 'mse', model='student', shape='narrow', arm='B', source='prior+real')
+    if both:
+        seeds = f"{both['seeds']:.0f} seed{'s' if both['seeds']>1 else ''}"
+        say(f"Real images gain by decoded N(0, I) latents too: {describe(both,'mse')} half and half ({seeds}).")
 
 @patch
 def claims(self:AutoencoderPage):
@@ -154,7 +158,9 @@ def table(self:AutoencoderPage,
     parameters = find(self.ev, 'parameters', **next(iter(rows.values())))
     size = f" ({parameters['value']:,.0f} parameters)" if parameters else ''
     caption = f'Students of the shape {shape}{size}; grey rows need the data'
-    display(results_table(self.ev, {**TEACHER, **rows}, metrics, ('teacher',*needs_data), caption))
+    measured = {find(self.ev, 'mse', **w)['protocol'] for w in rows.values()}
+    beside = TEACHER if (self.teacher() or {}).get('protocol') in measured else {}    # a point is measured otherwise
+    display(results_table(self.ev, {**beside, **rows}, metrics, (*beside,*needs_data), caption))
 
 @patch
 def terms(self:AutoencoderPage):
