@@ -88,7 +88,7 @@ def answer(self:AutoencoderPage):
     said = [f"{r['text']} of {k}" for k,w in ratios.items() if (r := ratio_words(best, self.per_seed(*w)))]
     fd = [self.per_seed(*w, metric='reconstruction_fd') for w in (BEST,('B','real'))]
     distance = ratio_words(*fd) if all(map(len, fd)) else None
-    if said: say(f"Ratio of errors over equal seeds [95 % interval]: {'; '.join(said)}."
+    if said: say(f"Ratio of errors, geometric mean over equal seeds [95 % interval]: {'; '.join(said)}."
                  + (f" FD of reconstructions: {distance['text']} of real images." if distance else ''))
     lowest = next((w for w in self.students('narrow').values() if 'real' not in w['source'].split('+')), None)
     if lowest and (lowest['arm'],lowest['source'])!=BEST:                         # found, and never claimed
