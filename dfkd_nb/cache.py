@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 import numpy as np, torch
-from .core import atomic, sha256
+from .files import atomic, sha256
 
 # %% ../nbs/cache.ipynb #ffd236cb
 def _without_docstrings(tree):

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np, pandas as pd
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator, model_validator
 from scipy import stats as sps
-from .core import did_you_mean, strict_yaml
+from .files import did_you_mean, strict_yaml
 from .stats import check_values, holm
 
 # %% ../nbs/claims.ipynb #e9eec3be

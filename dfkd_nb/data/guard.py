@@ -11,7 +11,7 @@ import contextlib, os, sys
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from ..core import data_dir
+from ..files import data_dir
 
 # %% ../../nbs/data/guard.ipynb #745c080c
 ROLES = ('private_train','public_train','private_test')

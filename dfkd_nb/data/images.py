@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np, torch
 import torch.nn.functional as F
-from ..core import data_dir, sha256, to_float
+from ..core import to_float
+from ..files import data_dir, sha256
 from .guard import ROLES, dataset_key, guard_files, guard_folder, guarded, require
 
 # %% ../../nbs/data/images.ipynb #6588ccb1

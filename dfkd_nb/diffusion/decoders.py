@@ -11,7 +11,8 @@ import torch, torch.nn.functional as F
 from diffusers import AutoencoderKL, AutoencoderTiny
 from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
-from ..core import data_dir, frozen, n_parameters, state_hash
+from ..core import frozen, n_parameters, state_hash
+from ..files import data_dir
 from .pipeline import resize
 from ..models.autoencoder import decode, vae_factor
 from ..models.registry import load, register

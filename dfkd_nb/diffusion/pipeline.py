@@ -12,7 +12,8 @@ from pathlib import Path
 import torch, torch.nn.functional as F
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 from safetensors import SafetensorError
-from ..core import atomic, data_dir, frozen
+from ..core import frozen
+from ..files import atomic, data_dir
 from ..models.autoencoder import encode, vae_factor
 
 # %% ../../nbs/diffusion/pipeline.ipynb #9deabe67

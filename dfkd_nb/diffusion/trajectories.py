@@ -12,7 +12,8 @@ import torch
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 from ..cache import code_of
-from ..core import atomic, state_hash
+from ..core import state_hash
+from ..files import atomic
 from ..data.recolour import caption
 from .denoiser import Denoiser
 from .pipeline import embed, latent_shape

@@ -15,7 +15,8 @@ import pandas as pd, torch, torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from tqdm.auto import tqdm
-from ..core import atomic, state_hash, to_uint8
+from ..core import state_hash, to_uint8
+from ..files import atomic
 from ..data.images import ImageSet
 from ..models.classifier import Classifier, check_labels
 from ..noise import item_noise, stream

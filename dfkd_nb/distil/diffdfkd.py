@@ -10,11 +10,12 @@ import json, math
 from pathlib import Path
 import torch, torch.nn.functional as F
 from safetensors.torch import load_file, save_file
-from ..core import atomic, frozen, state_hash
+from ..core import frozen, state_hash
+from ..files import atomic
 from ..data.images import ImageSet
+from ..data.synthetic import load_groups
 from .soft_targets import Distiller
 from ..models.classifier import Classifier
-from ..synthesis.dataset import load_groups
 from ..training.loop import Objective, fit
 
 # %% ../../nbs/distil/diffdfkd.ipynb #95fc58c5

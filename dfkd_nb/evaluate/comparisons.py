@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from ..claims import ALIKE
 from ..data.images import ImageSet
+from ..data.synthetic import loss_traces
 from ..guidance.losses import GROUPWISE
 from ..stats import paired_test
-from ..synthesis.dataset import loss_traces
 
 # %% ../../nbs/evaluate/comparisons.ipynb #0adf72cf
 def last_losses(

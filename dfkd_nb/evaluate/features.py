@@ -16,7 +16,8 @@ from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
-from ..core import atomic, check_images, frozen, sha256, to_float, to_uint8
+from ..core import check_images, frozen, to_float, to_uint8
+from ..files import atomic, sha256
 from ..cache import code_of
 
 # %% ../../nbs/evaluate/features.ipynb #5dc85cb2

@@ -7,7 +7,7 @@ __all__ = ['SD15_UNET', 'SD15_VAE', 'SD15_TINY', 'LITERAL', 'step_flops', 'Waste
            'rung_rows']
 
 # %% ../../nbs/evaluate/ladder.ipynb #e3ea768c
-import contextlib, math
+import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np, torch
@@ -21,6 +21,7 @@ from .cost import flops, peak_memory, stopwatch, synchronise
 from ..guidance.losses import Guidance
 from ..models.autoencoder import decode, vae_factor
 from ..models.registry import config_of
+from ..stats import NOTHING
 from ..synthesis.dataset import synthesise_group
 from ..synthesis.recipe import Recipe, Step, recipe_from, settings_of
 
@@ -180,8 +181,6 @@ class Rung:
         return rounds,self.guided*rounds['total']+(steps-self.guided)*free
 
 # %% ../../nbs/evaluate/ladder.ipynb #8af1c36a
-_NOTHING = dict(lo=math.nan, hi=math.nan, interval='none')
-
 def _clock_rows(who, rung, measured, device):
     "Speed and memory"
     n,seconds,memory = rung.recipe.n,measured['seconds'],measured['memory']
@@ -191,9 +190,9 @@ def _clock_rows(who, rung, measured, device):
     rates,times = [n/s for s in seconds],[s/n for s in seconds]
     return [dict(**who, metric='images_per_second', value=float(np.median(rates)), **spread(rates)),
             dict(**who, metric='seconds_per_image', value=float(np.median(seconds))/n, **spread(times)),
-            dict(**who, metric='peak_memory_bytes', value=float(memory['value']), **_NOTHING,
+            dict(**who, metric='peak_memory_bytes', value=float(memory['value']), **NOTHING,
                  protocol=f"{memory['protocol']}; one batch"),
-            dict(**who, metric='batch', value=float(len(rung.recipe.groups[0])), **_NOTHING,
+            dict(**who, metric='batch', value=float(len(rung.recipe.groups[0])), **NOTHING,
                  protocol='images together')]
 
 def _count_rows(who, rung):
@@ -202,7 +201,7 @@ def _count_rows(who, rung):
     counted = (f"operations of UNet and decoder in a {'guided ' if rung.guided else ''}timestep, per image, "
                "without the teacher’s, meta device")
     def row(metric, value, protocol):
-        return dict(**who, metric=metric, value=float(value), **_NOTHING, protocol=protocol)
+        return dict(**who, metric=metric, value=float(value), **NOTHING, protocol=protocol)
     rows = [row(f'flops_{k}', v, counted) for k,v in step.items()]
     rows += [row('flops_image', whole, f'operations of {steps} timesteps, per image, meta device'),
              row('guided_timesteps', rung.guided, f'of {steps}')]

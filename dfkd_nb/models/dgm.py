@@ -14,7 +14,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
-from ..core import atomic
+from ..files import atomic
 from .families import divergence, family
 from ..noise import item_noise
 

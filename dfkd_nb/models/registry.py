@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from ..core import atomic
+from ..files import atomic
 
 # %% ../../nbs/models/registry.ipynb #73b32857
 MODELS,PRESETS = {},{} # Name → class; name → settings that go with the name

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 import pandas as pd
 from ..claims import ALIKE, load_claims, parse_claims
-from ..core import repo_root, strict_yaml
+from ..files import repo_root, strict_yaml
 from ..study.results import KEYS, load_results, summarise
 from ..synthesis.recipe import Recipe, Step
 

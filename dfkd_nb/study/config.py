@@ -17,7 +17,7 @@ from fastcore.basics import patch
 import torch
 from pydantic import Field, ValidationError
 from ..claims import claim_problems, load_claims, parse_claims
-from ..core import data_dir, did_you_mean, repo_root
+from ..files import data_dir, did_you_mean, repo_root
 from ..data.images import HUB
 from ..distil.arms import ARMS, Arm, Term, unlike
 from ..evaluate.metrics import GAN, STANDARD

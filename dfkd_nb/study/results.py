@@ -10,7 +10,7 @@ __all__ = ['KEYS', 'SHARES', 'PACKAGES', 'budget_rows', 'check_rows', 'package_v
 import importlib.metadata, json, math, platform, subprocess, time
 from pathlib import Path
 import numpy as np, pandas as pd, torch
-from ..core import atomic, ensure_writable, repo_root
+from ..files import atomic, ensure_writable, repo_root
 from ..evaluate.metrics import relative
 from ..stats import t_interval
 

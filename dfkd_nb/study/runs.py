@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
 import pydantic
-from ..core import atomic, did_you_mean, ensure_writable
+from ..files import atomic, did_you_mean, ensure_writable
 
 # %% ../../nbs/study/runs.ipynb #679ea0b7
 def _need(name):
@@ -314,6 +314,8 @@ def main(
     args = sys.argv[1:] if args is None else args
     if len(args)<2: sys.exit(f"usage: {USAGE}")
     nb,out,*words = args
+    # jsonschema would build a grammar for a format of URIs that no notebook has: a second of every job
+    sys.modules.setdefault('rfc3987_syntax', None)
     try: (render_report if out.endswith('.html') else run_notebook)(nb, out, **_arguments(nb, words))
     except (KeyError,ValueError,RuntimeError,OSError,ImportError) as e:
         sys.exit(f'error: {e.args[0] if isinstance(e, KeyError) else e}')

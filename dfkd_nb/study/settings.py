@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Required
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict, is_typeddict
-from ..core import did_you_mean, repo_root, strict_yaml
+from ..files import did_you_mean, repo_root, strict_yaml
 from .runs import declared
 from ..synthesis.recipe import SETTINGS, Recipe, Step
 

@@ -12,7 +12,7 @@ import pandas as pd, torch
 from accelerate import Accelerator
 from torch import nn
 from tqdm.auto import tqdm
-from ..core import atomic
+from ..files import atomic
 from ..noise import stream
 
 # %% ../../nbs/training/loop.ipynb #d2446151
