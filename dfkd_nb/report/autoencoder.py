@@ -6,6 +6,7 @@
 __all__ = ['BEST', 'FIGURE', 'SHOWN', 'HELD_OUT', 'learner', 'AutoencoderPage', 'sheets']
 
 # %% ../../nbs/report/autoencoder.ipynb #32c369d5
+import itertools
 import matplotlib.pyplot as plt, numpy as np
 from fastcore.basics import patch
 from IPython.display import display
@@ -71,6 +72,16 @@ class AutoencoderPage:
 
 # %% ../../nbs/report/autoencoder.ipynb #0f8971e0
 @patch
+def named(self:AutoencoderPage,
+    arm:str, # Of a student
+    source:str, # Its images
+) -> bool: # Whether a claim compares it with something
+    "Was anything said of it beforehand?"
+    for part in itertools.chain.from_iterable(c.all_of for c in self.st.claims):
+        if any((w.get('arm'),w.get('source'))==(arm,source) for w in (*part.a.each(),*part.b.each())): return True
+    return False
+
+@patch
 def answer(self:AutoencoderPage):
     "Three sentences: the best source without data beside real images, what guidance adds, what it rests on"
     if not len(self.ev): return say(nothing_yet(self.st))
@@ -95,7 +106,8 @@ def answer(self:AutoencoderPage):
         where = lowest['arm'],lowest['source']
         r,against = find(self.ev, 'mse', **lowest),ratio_words(self.per_seed(*where), self.per_seed('B','real'))
         say(f"Lowest without data: **{learner(*where)}**, {describe(r,'mse')}"
-            + (f", {against['text']} of real images" if against else '') + '; nothing was claimed of it beforehand.')
+            + (f", {against['text']} of real images" if against else '')
+            + ('.' if self.named(*where) else '; nothing was claimed of it beforehand.'))
     both = find(self.ev, 'mse', model='student', shape='narrow', arm='B', source='prior+real')
     if both:
         seeds = f"{both['seeds']:.0f} seed{'s' if both['seeds']>1 else ''}"
