@@ -56,11 +56,7 @@ class Trial:
         "Data of the model's own making"
         if self.model.steps or not self.model.can('generate'):
             raise ContractBroken(f"{self.kind} has no samples of its own to encode: pass data, at least 4 items")
-        t = self._pass('prior', torch.arange(self.n)).trace.of('data')
-        made = {k:v.value for k,v in t.items()}
-        masks = [v.mask for v in t.values() if v.mask is not None]
-        if masks: made['mask'] = masks[0]
-        return made if len(made)>1 else first(made)
+        return self._pass('prior', torch.arange(self.n)).trace.data
 
     def __len__(self): return self.n
 

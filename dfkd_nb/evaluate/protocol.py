@@ -140,7 +140,7 @@ def samples(
     count:int, # Images
 ) -> torch.Tensor: # `[0, 1]`, on the CPU
     "Samples of a model, from its own prior"
-    def drawn(i): return model.generate(model.noise(seed, i, 'samples')).image.clamp(0,1).cpu()
+    def drawn(i): return model.sample(model.noise(seed, i, 'samples')).image.clamp(0,1).cpu()
     return torch.cat([drawn(i) for i in torch.arange(count).split(100)])
 
 # %% ../../nbs/evaluate/protocol.ipynb #b08730cd
@@ -314,7 +314,7 @@ def cost_rows(
     folder:Path, # Where it is saved
 ) -> list: # Rows of `COST`
     "Size and latency of generation"
-    def run(b): return model.generate(model.draw(b, torch.Generator().manual_seed(0)))
+    def run(b): return model.sample(model.draw(b, torch.Generator().manual_seed(0)))
     c = cost(model, run, batch=64, runs=bench.protocol.latency_runs)
     c['bytes'] = weights_file(folder).stat().st_size
     c['parameters_decoder'] = half_size(model.halves()['decoder'])['parameters']

@@ -102,6 +102,15 @@ class Trace(dict):
         return self.output.value
 
     @property
+    def data(self): # A tensor; or name → tensor, with a `mask` where there is one
+        "The data that was visited, as `infer` takes it"
+        visits = self.of('data')
+        made = {k:v.value for k,v in visits.items()}
+        masks = [v.mask for v in visits.values() if v.mask is not None]
+        if masks: made['mask'] = masks[0]
+        return made if len(made)>1 else first(made)
+
+    @property
     def given(self) -> dict: # Name → tensor
         "The values that the pass went on with, as another pass takes them in `given`"
         return {k:v.value for k,v in self.items() if v.value is not None}
@@ -206,6 +215,22 @@ class DGM(nn.Module):
         "Generative pass: visit every variable, top first"
         raise TypeError(f"{type(self).__name__} cannot generate: it defines no generate")
 
+    def sample(self,
+        noise:dict, # Auxiliary noise by name, as `noise` gives it without `at`
+        given:dict|None=None, # Values of another prior to go on with, by name
+        cond:torch.Tensor|None=None, # Condition, for a conditional model
+    ) -> Trace: # Whose data visits hold the samples
+        "The whole way from noise to data: one generative pass; a chain brings its sampler"
+        if self.steps: raise TypeError(f"{type(self).__name__} is a chain: it defines no sample, the way through it")
+        return self.generate(noise, given, cond=cond)
+
+    def condition_of(self,
+        labels:torch.Tensor # Classes, whole numbers ≥ 0, `(b,)`
+    ) -> torch.Tensor: # `(b, …)`, as passes take it in `cond`
+        "Conditions of labelled items: one-hot, unless a family says otherwise"
+        if self.condition is None: raise TypeError(f"{type(self).__name__} is not conditional")
+        return nn.functional.one_hot(labels.long(), self.condition.shape[-1]).float()
+
     def infer(self,
         data, # A tensor `(b, …)`; or name → tensor for several data variables, with a `mask` `(b, time)` of what exists
         noise:dict|None=None, # Auxiliary noise of the posterior by name; `None` takes its means
@@ -239,16 +264,23 @@ class DGM(nn.Module):
         return next(iter(self.data.values())).shape
 
     @property
+    def makes_images(self) -> bool: # Whether it is one variable of shape `(c, h, w)`
+        "Whether its data is images"
+        v = first(self.data)
+        return len(self.data)==1 and len(v.shape)==3 and not v.time
+
+    @property
     def device(self) -> torch.device: "Where its parameters are"; return next(self.parameters()).device
 
     def noise(self,
         seed:int, # Run seed
         items, # Item numbers, length `n`
         purpose:str='look', # What it is for, see `noise.PURPOSES`
-        at=None, # For variables with a time axis: one time per item; `None` takes all
+        at=None, # For variables with a time axis: one time per item; `None` takes all, of a chain the last
         repeat:int=0, # Number of the draw, see `noise.noise_ids`
     ) -> dict: # Name → `(n, …)` on the model's device; row `i` depends on `(seed, i)` only
         "Auxiliary noise for some items"
+        if self.steps and at is None: at = [self.steps-1]*len(items)
         return {k:item_noise(seed, items, v.shape, purpose, j, v.law, v.time, at, repeat).to(self.device)
                 for j,(k,v) in enumerate(self.variables.items()) if v.law!='none'}
 
@@ -259,7 +291,7 @@ class DGM(nn.Module):
     ) -> dict: # Name → `(n, …)` on the model's device
         "Auxiliary noise from a generator, for training steps"
         def one(v):
-            shape = (n, *((v.time,) if v.time and at is None else ()), *v.shape)
+            shape = (n, *((v.time,) if v.time and at is None and not self.steps else ()), *v.shape)
             return (torch.randn if v.law=='normal' else torch.rand)(shape, generator=generator).to(self.device)
         return {k:one(v) for k,v in self.variables.items() if v.law!='none'}
 
