@@ -30,7 +30,7 @@ def load_role(
     dataset:str, # `fashion-mnist`, a key of `HUB` or `RECORDS`, or a folder with one sub-folder per role
     role:str, # One of `ROLES`
     root:Path|None=None, # Where its files are, if not under `data/`
-    size:int|None=None, # Height and width, pixels; the dataset's own by default (32 for a folder)
+    size:int|None=None, # Height and width of images, pixels; the dataset's own by default (32 for a folder)
 ) -> ImageSet|Records: # The role's images, or records
     "Read one role of a dataset; `PermissionError` outside of a grant for it. Experiments use `Access.open`"
     if role not in ROLES: raise KeyError(f"unknown role {role!r}; expected one of {ROLES}")
@@ -40,9 +40,7 @@ def load_role(
         if role=='private_test': return fashion_mnist('t10k', root)
         return fashion_mnist('train', root, (role,)).subset(role_indices(role))
     if dataset in HUB: return hub_images(dataset, role, root, size)
-    if dataset in RECORDS:
-        if size is not None: raise ValueError(f"size={size}: {dataset} has no pixels; leave size out")
-        return RECORDS[dataset](role, root)
+    if dataset in RECORDS: return RECORDS[dataset](role, root)
     folder = Path(root or dataset)/role
     if folder.is_dir(): return image_folder(folder, size or 32)
     raise KeyError(f"unknown dataset {dataset!r}: expected 'fashion-mnist', one of "
