@@ -63,7 +63,9 @@ def run(
     if under not in UNDER: raise ValueError(f"under={under!r}: expected one of {UNDER}")
     if under=='prior': return model.generate(noise, given, cond=cond)
     q,p = model.infer(data, noise, given, at, cond)
-    return p if under=='step' else Trace({**q.of('latent'), **p.of('data')})
+    if under=='step': return p
+    visited = q.of('latent') | p.of('data')
+    return Trace({k:visited[k] for k in model.variables if k in visited})
 
 def follow(
     student:DGM, # Student
@@ -72,7 +74,7 @@ def follow(
 ) -> Trace: # The student's visits
     "Send a student the way its teacher went: same noise, same data; with its own latents, or with the teacher's"
     given = teacher.trace.of('latent').given if forced else teacher.given
-    if forced and teacher.under=='prior': given = teacher.trace.given
+    if teacher.under=='prior': given = teacher.trace.given if forced else (given or {}) | teacher.trace.sampled
     noise = teacher.trace.noise if teacher.noise is None else teacher.noise
     return run(student, teacher.under, noise, teacher.data, given, teacher.at, teacher.cond)
 
