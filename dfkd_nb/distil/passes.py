@@ -72,7 +72,7 @@ def follow(
 ) -> Trace: # The student's visits
     "Send a student the way its teacher went: same noise, same data; with its own latents, or with the teacher's"
     given = teacher.trace.of('latent').given if forced else teacher.given
-    if forced and teacher.under=='prior': given = teacher.trace.given
+    if teacher.under=='prior': given = teacher.trace.given if forced else (given or {}) | teacher.trace.sampled
     noise = teacher.trace.noise if teacher.noise is None else teacher.noise
     return run(student, teacher.under, noise, teacher.data, given, teacher.at, teacher.cond)
 

@@ -116,6 +116,11 @@ class Trace(dict):
         return {k:v.value for k,v in self.items() if v.value is not None}
 
     @property
+    def sampled(self) -> dict: # Name → tensor
+        "The data that has noise of its own: what a pass drew, and may have gone on with"
+        return {k:v.value for k,v in self.of('data').items() if v.noise is not None}
+
+    @property
     def noise(self) -> dict: # Name → tensor
         "The auxiliary noise that made them, as another pass takes it"
         return {k:v.noise for k,v in self.items() if v.noise is not None}

@@ -17,7 +17,7 @@ from ..files import atomic
 # %% ../../nbs/models/registry.ipynb #73b32857
 MODELS,PRESETS = {},{} # Name → class; name → settings that go with the name
 # Where this library's own classes are, so that they are imported when first asked for
-HOMES = {'LVAE':'models.lvae', 'LinearChain':'models.chain', 'Classifier':'models.classifier',
+HOMES = {'LVAE':'models.lvae', 'LinearChain':'models.chain', 'Classifier':'models.classifier', 'VRNN':'models.vrnn',
          'LatentDecoder':'diffusion.decoders',
          **dict.fromkeys(('Autoencoder','AutoencoderKL','AutoencoderTiny'), 'models.autoencoder')}
 
