@@ -10,7 +10,8 @@ __all__ = ['ALONE', 'SURROGATE', 'LATENT', 'POSTERIOR', 'OUTPUT', 'ARMS', 'Term'
 import math
 from dataclasses import dataclass, replace
 import torch
-from .passes import UNDER, FreshPasses, KeptPasses, Pass, each_tensor, follow
+from .passes import OF_STEPS, UNDER, FreshPasses, KeptPasses, Pass, each_tensor, follow
+from .pool import POOLS
 from ..models.dgm import DGM, PATHS, Trace, batch_norms, compare, elbo, first
 
 # %% ../../nbs/distil/arms.ipynb #301ad5be
@@ -35,7 +36,7 @@ class Term:
             raise ValueError(f"term {self.name!r}: weight={self.weight}, must be ≥ 0, and finite")
         if self.forced and self.measure in PATHS:
             raise ValueError(f"term {self.name!r}: forced, but {self.measure} is about the student's own path")
-        if self.under=='step' and self.forced:
+        if self.under in OF_STEPS and self.forced:
             raise ValueError(f"term {self.name!r}: forced, but the parent of a step is shared anyway; leave forced out")
 
     @property
@@ -97,7 +98,7 @@ class Arm:
     @property
     def active(self) -> tuple: "Terms that count"; return tuple(t for t in self.terms if t.weight>0)
     @property
-    def needs_images(self) -> bool: "Whether images enter"; return any(t.under!='prior' for t in self.active)
+    def needs_images(self) -> bool: "Whether images enter"; return any(t.under in ('data','step') for t in self.active)
     @property
     def needs_teacher(self) -> bool: "Whether a teacher enters"; return not all(t.alone for t in self.active)
     @property
@@ -145,11 +146,11 @@ def unfit(
     model:DGM, # Teacher or student
 ) -> str: # Empty if it can be had
     "Why a model cannot take a term"
-    kind,need = type(model).__name__,'generate' if term.under=='prior' else 'infer'
+    kind,need = type(model).__name__,'infer' if term.under in ('data','step') else 'generate'
     if not model.can(need): return f"needs {need}, which {kind} does not have"
     if term.on=='latent' and not term.alone and not model.latents: return f"compares latents, and {kind} has none"
-    if term.under=='step' and not model.steps: return f"needs a chain, and {kind} is none"
-    if model.steps and term.under!='step' and term.measure!='objective':
+    if term.under in OF_STEPS and not model.steps: return f"needs a chain, and {kind} is none"
+    if model.steps and term.under not in OF_STEPS and term.measure!='objective':
         return f"visits all variables, and {kind} is a chain of {model.steps:,} steps, visited one at a time"
     return ''
 
@@ -174,7 +175,7 @@ class Distillation:
         images=None, # Images (or other data), where the arm needs them
         *,
         batch:int=64, # Images (and generated images) per step
-        passes:int=4096, # Teacher passes to keep, of each kind; 0 makes fresh ones at every step
+        passes:int=4096, # Teacher passes to keep, of each kind, or samples of a pool; 0 makes fresh ones at every step
         seed:int=0, # Seed of the kept passes' noise
         prior=None, # Latents in place of the teacher's own prior, see `Passes`
         cond=None, # For a conditional model, see `Passes`
@@ -193,7 +194,8 @@ class Distillation:
         for under in dict.fromkeys(t.under for t in arm.active if not t.alone):
             seen = dict(images=None if under=='prior' else images, prior=prior if under=='prior' else None,
                         seed=seed, cond=cond)
-            if passes: self.passes[under] = KeptPasses(teacher, passes, under, **seen)
+            if under in POOLS: self.passes[under] = POOLS[under](teacher, passes or 4*batch, seed)
+            elif passes: self.passes[under] = KeptPasses(teacher, passes, under, **seen)
             else: self.passes[under] = FreshPasses(teacher, under, **seen)
 
     def _part(self, progress):
@@ -228,6 +230,7 @@ class Distillation:
                 value = t(taken.trace, went[t.forced]).mean()
                 logs[t.name] = value
                 group = t.weight*value if group is None else group+t.weight*value
+            passes.settle(went.get(False))
             total = total + group
         for t in (t for t in self.arm.active if t.alone):
             x,cond = self._own_data(generator, progress, student)

@@ -54,9 +54,11 @@ class Trial:
 
     def _samples(self):
         "Data of the model's own making"
-        if self.model.steps or not self.model.can('generate'):
+        sampler = not self.model.steps or type(self.model).sample is not DGM.sample
+        if not (sampler and self.model.can('generate')):
             raise ContractBroken(f"{self.kind} has no samples of its own to encode: pass data, at least 4 items")
-        return self._pass('prior', torch.arange(self.n)).trace.data
+        if not self.model.steps: return self._pass('prior', torch.arange(self.n)).trace.data
+        with torch.no_grad(): return self.model.sample(self.model.noise(self.seed, range(self.n))).data
 
     def __len__(self): return self.n
 
