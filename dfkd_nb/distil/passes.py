@@ -86,7 +86,8 @@ def conditions(
     if model.condition is None: return None
     def of(items):
         items = torch.as_tensor(items)
-        return (model.asked(items, labels) if images is None or len(labels) else model.told(images.labels[items]))['cond']
+        if images is None or len(labels): return model.asked(items, labels)['cond']
+        return model.told(images.labels[items%len(images)])['cond']
     return of
 
 # %% ../../nbs/distil/passes.ipynb #77c638ed
