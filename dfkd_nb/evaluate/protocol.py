@@ -58,6 +58,8 @@ class Bench:
     ):
         p,of = protocol,'private_test'
         if p.labels:
+            if not torch.isin(test.labels, torch.tensor(p.labels)).any():
+                raise ValueError(f"labels={p.labels}: no test image is of these classes")
             test,of = test.subset(torch.isin(test.labels, torch.tensor(p.labels))),f'{of}, classes {list(p.labels)}'
         self.protocol,self.test,self.dataset = p,test,dataset
         if self.most+p.n>len(test):
