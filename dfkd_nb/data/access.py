@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np, torch
 from .guard import ROLES, dataset_key, files_seen, granting, guard_folder, seal
 from .images import HUB, ImageSet, fashion_mnist, hub_images, image_folder
+from .old_faithful import old_faithful
 from .records import Records
 from .strokes import iam_strokes, pen_strokes
 
@@ -25,7 +26,7 @@ def role_indices(
     return perm[:n//2].sort().values if role=='private_train' else perm[n//2:].sort().values
 
 # Datasets that are no images: name → function of (role, root)
-RECORDS = {'pen-strokes':pen_strokes, 'iam-strokes':iam_strokes}
+RECORDS = {'old-faithful':old_faithful, 'pen-strokes':pen_strokes, 'iam-strokes':iam_strokes}
 
 def load_role(
     dataset:str, # `fashion-mnist`, a key of `HUB` or `RECORDS`, or a folder with one sub-folder per role

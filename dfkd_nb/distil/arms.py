@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 import torch
 from .passes import UNDER, FreshPasses, KeptPasses, Pass, each_tensor, follow
-from ..models.dgm import DGM, Trace, batch_norms, compare, elbo, first
+from ..models.dgm import DGM, PATHS, Trace, batch_norms, compare, elbo, first
 
 # %% ../../nbs/distil/arms.ipynb #301ad5be
 ALONE = ('nelbo','objective') # Measures of the student alone, which need no teacher
@@ -22,7 +22,7 @@ class Term:
     name:str # In logs and weights
     under:str # Pass that is shared: `prior`, `data` or `step`
     on:str='data' # Role of the variables that are compared: `data` or `latent`
-    measure:str='kl' # See `families.divergence`; or the student's own `nelbo` or `objective`
+    measure:str='kl' # See `families.divergence`, `dgm.PATHS`; or the student's own `nelbo` or `objective`
     weight:float=1. # ≥ 0; 0 leaves the term out
     reduction:str='sum' # Over a variable's units: `sum` or `mean`
     forced:bool=False # Whether each conditional of the student sees the teacher's parents
@@ -33,6 +33,8 @@ class Term:
                 raise ValueError(f"term {self.name!r}: {key}={given!r}, expected one of {expected}")
         if not 0<=self.weight<float('inf'):
             raise ValueError(f"term {self.name!r}: weight={self.weight}, must be ≥ 0, and finite")
+        if self.forced and self.measure in PATHS:
+            raise ValueError(f"term {self.name!r}: forced, but {self.measure} is about the student's own path")
         if self.under=='step' and self.forced:
             raise ValueError(f"term {self.name!r}: forced, but the parent of a step is shared anyway; leave forced out")
 
@@ -44,6 +46,7 @@ class Term:
         student:Trace, # The student's, on the same pass
     ) -> torch.Tensor: # Per item, summed over variables, `(b,)`
         "Compare"
+        if self.measure in PATHS: return PATHS[self.measure](teacher, student)
         wanted = teacher.of(self.on)
         if not wanted: raise ValueError(f"term {self.name!r}: the pass has no {self.on} variable")
         try: return sum(compare(self.measure, v, student[k], self.reduction) for k,v in wanted.items())

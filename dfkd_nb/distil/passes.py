@@ -63,7 +63,9 @@ def run(
     if under not in UNDER: raise ValueError(f"under={under!r}: expected one of {UNDER}")
     if under=='prior': return model.generate(noise, given, cond=cond)
     q,p = model.infer(data, noise, given, at, cond)
-    return p if under=='step' else Trace({**q.of('latent'), **p.of('data')})
+    if under=='step': return p
+    visited = q.of('latent') | p.of('data')
+    return Trace({k:visited[k] for k in model.variables if k in visited})
 
 def follow(
     student:DGM, # Student

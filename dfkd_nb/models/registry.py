@@ -17,7 +17,8 @@ from ..files import atomic
 # %% ../../nbs/models/registry.ipynb #73b32857
 MODELS,PRESETS = {},{} # Name → class; name → settings that go with the name
 # Where this library's own classes are, so that they are imported when first asked for
-HOMES = {'LVAE':'models.lvae', 'LinearChain':'models.chain', 'Classifier':'models.classifier', 'VRNN':'models.vrnn',
+HOMES = {'LVAE':'models.lvae', 'LinearChain':'models.chain', 'HelmholtzMachine':'models.helmholtz',
+         'VRNN':'models.vrnn', 'Classifier':'models.classifier',
          'LatentDecoder':'diffusion.decoders',
          **dict.fromkeys(('Autoencoder','AutoencoderKL','AutoencoderTiny'), 'models.autoencoder')}
 
