@@ -14,6 +14,7 @@ from .guard import ROLES, dataset_key, files_seen, granting, guard_folder, seal
 from .images import HUB, ImageSet, fashion_mnist, hub_images, image_folder
 from .old_faithful import old_faithful
 from .records import Records
+from .strokes import iam_strokes, pen_strokes
 
 # %% ../../nbs/data/access.ipynb #ff524f07
 def role_indices(
@@ -24,7 +25,8 @@ def role_indices(
     perm = torch.from_numpy(np.random.default_rng(2017).permutation(n))
     return perm[:n//2].sort().values if role=='private_train' else perm[n//2:].sort().values
 
-RECORDS = {'old-faithful':old_faithful} # Datasets that are no images: name → function of (role, root)
+# Datasets that are no images: name → function of (role, root)
+RECORDS = {'old-faithful':old_faithful, 'pen-strokes':pen_strokes, 'iam-strokes':iam_strokes}
 
 def load_role(
     dataset:str, # `fashion-mnist`, a key of `HUB` or `RECORDS`, or a folder with one sub-folder per role

@@ -247,5 +247,10 @@ def decoded(self:AutoencoderPage):
     picture = self.st.results/'pipeline'/'figures'/'decoded.png'
     if picture.is_file():
         tiles = cut_tiles(picture, 10)
-        show_tiles(tiles, 10, title='The same latents, decoded by the teacher (first row) and by students')
+        # the experiment draws the first students of its table
+        who = saved_rows(self.st.results/'pipeline')
+        who = who[['arm','source','shape','seed']].drop_duplicates().to_dict('records')
+        labels = ['teacher']+[learner(r['arm'],r['source']) if r['source'] else f"arm {r['arm']}" for r in who]
+        title = 'The same latents, decoded by the teacher and by students'
+        show_tiles(tiles, 10, labels=labels[:len(tiles)], title=title)
         plt.show()
