@@ -54,6 +54,7 @@ PURPOSES = {
     'generative':         Purpose(21*64, 64, 'generative passes to distil'),
     'inference':          Purpose(22*64, 64, 'inference passes to distil'),
     'step':               Purpose(23*64, 64, 'single steps of a chain to distil'),
+    'pool_start':         Purpose(24*64, 64, 'noise that samples of a pool begin with'),
     'inversion':          Purpose(40*64, 1, 'images that an inversion starts from'),
     'probe':              Purpose(41*64, 64, 'samples that a student is watched on; targets of activation records'),
     'generator':          Purpose(42*64, 1, 'images that DeepInversion starts from'),

@@ -47,30 +47,35 @@ def drawn_from(
     seed:int, # Run seed
     items, # Item numbers
     prior=None, # As in `latents_from`
+    labels=(), # What a conditional teacher is asked for, in turn; see `DGM.asked`
 ): # Generative trace, on the teacher's device; row `i` depends on `(seed, i)` only
     "A teacher's samples under its own prior, or under another"
-    return teacher.sample(teacher.noise(seed, items, purpose), latents_from(prior, teacher, seed, items))
+    given = latents_from(prior, teacher, seed, items)
+    return teacher.sample(teacher.noise(seed, items, purpose), given, **teacher.asked(items, labels))
 
 def prior_images(
     teacher, # Frozen `DGM` that generates images
     n:int, # Images
     seed:int=0, # Image `i` depends on `(seed, i)`; the same samples start prior-seeded synthesis
     prior=None, # Latents in place of the teacher's own prior, see `latents_from`; named by the `kind` in its `about`
-) -> ImageSet: # 8-bit, as a PNG would store them
+    labels=(), # What a conditional teacher is asked for, in turn; those in its `asks` by default
+) -> ImageSet: # 8-bit, as a PNG would store them; labels are what a conditional teacher was asked for, else −1
     "The teacher's own prior samples: free, and in its domain if its prior is any good"
-    def drawn(i): return drawn_from(teacher, 'prior', seed, i, prior).image.cpu()
+    def drawn(i): return drawn_from(teacher, 'prior', seed, i, prior, labels).image.cpu()
     x = torch.cat([to_uint8(drawn(i)) for i in torch.arange(n).split(100)])
-    return ImageSet(x, torch.full((n,),-1), name=getattr(prior, 'about', {}).get('kind', 'prior'))
+    asked = torch.as_tensor(labels if len(labels) else teacher.asks or (-1,))
+    return ImageSet(x, asked[torch.arange(n)%len(asked)], name=getattr(prior, 'about', {}).get('kind', 'prior'))
 
 def own_samples(
     teacher, # Frozen `DGM` that generates
     n:int, # Items
     seed:int=0, # Item `i` depends on `(seed, i)`
     prior=None, # As in `prior_images`
+    labels=(), # As in `prior_images`
 ): # `ImageSet`; or `Records` of a teacher whose data is no images
     "The teacher's own samples, whatever its data is"
-    if teacher.makes_images: return prior_images(teacher, n, seed, prior)
-    parts = [drawn_from(teacher, 'prior', seed, i, prior).data for i in torch.arange(n).split(100)]
+    if teacher.makes_images: return prior_images(teacher, n, seed, prior, labels)
+    parts = [drawn_from(teacher, 'prior', seed, i, prior, labels).data for i in torch.arange(n).split(100)]
     if isinstance(parts[0], torch.Tensor): parts = [{k:p for k in teacher.data} for p in parts]
     return Records({k:torch.cat([p[k].cpu() for p in parts]) for k in parts[0]}, 'prior')
 
@@ -80,8 +85,10 @@ def reconstructed(
     images:ImageSet, # Images, e.g. synthetic
 ) -> ImageSet: # The teacher's reconstructions of them (posterior means), 8-bit; labels are kept
     "Images as the teacher can draw them: what it has no code for is gone"
-    def drawn(x): return teacher.infer(x.to(teacher.device))[1].output.mean.cpu()
-    x = torch.cat([to_uint8(drawn(images.batch(i))) for i in torch.arange(len(images)).split(100)])
+    def drawn(i):
+        x = images.batch(i).to(teacher.device)
+        return teacher.infer(x, **teacher.told(images.labels[i]))[1].output.mean.cpu()
+    x = torch.cat([to_uint8(drawn(i)) for i in torch.arange(len(images)).split(100)])
     return ImageSet(x, images.labels, images.classes, images.name)
 
 # %% ../../nbs/data/sources.ipynb #f40d9f63

@@ -7,11 +7,13 @@ __all__ = ['ALONE', 'SURROGATE', 'LATENT', 'POSTERIOR', 'OUTPUT', 'ARMS', 'Term'
            'posterior_divergence', 'local_divergence', 'Arm', 'arm_of', 'unfit', 'unlike', 'Distillation']
 
 # %% ../../nbs/distil/arms.ipynb #2632c34e
-import math
+import math, zlib
 from dataclasses import dataclass, replace
 import torch
-from .passes import UNDER, FreshPasses, KeptPasses, Pass, each_tensor, follow
+from .passes import OF_STEPS, UNDER, FreshPasses, KeptPasses, Pass, each_tensor, follow
+from .pool import POOLS
 from ..models.dgm import DGM, PATHS, Trace, batch_norms, compare, elbo, first
+from ..noise import stream
 
 # %% ../../nbs/distil/arms.ipynb #301ad5be
 ALONE = ('nelbo','objective') # Measures of the student alone, which need no teacher
@@ -26,6 +28,7 @@ class Term:
     weight:float=1. # ≥ 0; 0 leaves the term out
     reduction:str='sum' # Over a variable's units: `sum` or `mean`
     forced:bool=False # Whether each conditional of the student sees the teacher's parents
+    of:str='' # Name of the set of images or conditions that the term is about, where an arm has several
 
     def __post_init__(self):
         for key,expected in (('under',UNDER), ('on',('data','latent')), ('reduction',('sum','mean'))):
@@ -35,11 +38,15 @@ class Term:
             raise ValueError(f"term {self.name!r}: weight={self.weight}, must be ≥ 0, and finite")
         if self.forced and self.measure in PATHS:
             raise ValueError(f"term {self.name!r}: forced, but {self.measure} is about the student's own path")
-        if self.under=='step' and self.forced:
+        if self.under in OF_STEPS and self.forced:
             raise ValueError(f"term {self.name!r}: forced, but the parent of a step is shared anyway; leave forced out")
 
     @property
     def alone(self) -> bool: "Whether it needs no teacher"; return self.measure in ALONE
+    @property
+    def key(self) -> str: # `under`, and the set if it is of one
+        "Which passes it shares with other terms"
+        return f'{self.under} of {self.of}' if self.of else self.under
 
     def __call__(self,
         teacher:Trace, # The teacher's visits
@@ -97,7 +104,7 @@ class Arm:
     @property
     def active(self) -> tuple: "Terms that count"; return tuple(t for t in self.terms if t.weight>0)
     @property
-    def needs_images(self) -> bool: "Whether images enter"; return any(t.under!='prior' for t in self.active)
+    def needs_images(self) -> bool: "Whether images enter"; return any(t.under in ('data','step') for t in self.active)
     @property
     def needs_teacher(self) -> bool: "Whether a teacher enters"; return not all(t.alone for t in self.active)
     @property
@@ -106,6 +113,23 @@ class Arm:
         def encodes(t): return t.alone or (t.under=='data' and (t.on=='latent' or not t.forced))
         def decodes(t): return t.alone or t.under!='data' or t.on=='data'
         return tuple(half for half,claims in (('encoder',encodes),('decoder',decodes)) if any(map(claims, self.active)))
+
+    @property
+    def sets(self) -> tuple: "Sets that its terms are about, if they name any"; return self._sets(lambda t: True)
+    @property
+    def image_sets(self) -> tuple: # Names
+        "Those of them that hold images"
+        return self._sets(lambda t: t.under in ('data','step'))
+    def _sets(self, which): return tuple(dict.fromkeys(t.of for t in self.active if t.of and which(t)))
+
+    def shared(self,
+        **shares:float # Name of a set → its share; together 1
+    ) -> 'Arm': # A copy, whose weights are multiplied by their set's share
+        "Mix sets in shares that sum to 1: what all sets have in common counts as it would with a single set"
+        named = {t.of for t in self.active}
+        if set(shares)!=named or min(shares.values())<0 or abs(sum(shares.values())-1)>1e-6:
+            raise ValueError(f"shares={shares}: expected one for each of {sorted(named)}, together 1")
+        return Arm(tuple(replace(t, weight=t.weight*shares.get(t.of, 1.)) for t in self.terms))
 
     def changed(self,
         **changes # Name of a term → its weight, or a dictionary of its fields
@@ -145,11 +169,11 @@ def unfit(
     model:DGM, # Teacher or student
 ) -> str: # Empty if it can be had
     "Why a model cannot take a term"
-    kind,need = type(model).__name__,'generate' if term.under=='prior' else 'infer'
+    kind,need = type(model).__name__,'infer' if term.under in ('data','step') else 'generate'
     if not model.can(need): return f"needs {need}, which {kind} does not have"
     if term.on=='latent' and not term.alone and not model.latents: return f"compares latents, and {kind} has none"
-    if term.under=='step' and not model.steps: return f"needs a chain, and {kind} is none"
-    if model.steps and term.under!='step' and term.measure!='objective':
+    if term.under in OF_STEPS and not model.steps: return f"needs a chain, and {kind} is none"
+    if model.steps and term.under not in OF_STEPS and term.measure!='objective':
         return f"visits all variables, and {kind} is a chain of {model.steps:,} steps, visited one at a time"
     return ''
 
@@ -171,13 +195,13 @@ class Distillation:
     def __init__(self,
         arm:Arm, # What to learn from
         teacher:DGM|None=None, # Frozen; `None` only if no term needs it
-        images=None, # Images (or other data), where the arm needs them
+        images=None, # Images (or other data), where the arm needs them; name → set where its terms name sets
         *,
         batch:int=64, # Images (and generated images) per step
-        passes:int=4096, # Teacher passes to keep, of each kind; 0 makes fresh ones at every step
+        passes:int=4096, # Teacher passes to keep, of each kind, or samples of a pool; 0 makes fresh ones at every step
         seed:int=0, # Seed of the kept passes' noise
         prior=None, # Latents in place of the teacher's own prior, see `Passes`
-        cond=None, # For a conditional model, see `Passes`
+        cond=None, # For a conditional model, see `Passes`; name → function where the arm's terms name sets
         freeze_norm:float=.5, # Part of the run after which the student's BatchNorm uses its running statistics
         curriculum:float=1., # Part of the images, the first ones, to begin with; by the run's middle all have joined
     ):
@@ -185,31 +209,48 @@ class Distillation:
             raise ValueError(f"curriculum={curriculum}: expected a part in (0, 1]; 1 uses all images from the start")
         if arm.needs_images and images is None:
             raise ValueError("this arm learns from images; pass an ImageSet, or use ARMS['A']")
+        for kind,given,names in (('images',images,arm.image_sets), ('cond',cond,arm.sets)):
+            if names and given is not None and not (isinstance(given, dict) and set(names)<=set(given)):
+                raise ValueError(f"this arm's terms are of the sets {list(names)}: pass {kind} by their names")
         if teacher is None and arm.needs_teacher: raise ValueError("this arm learns from a teacher; pass one")
         if teacher is not None and teacher.training:
             raise ValueError("the teacher is in training mode: its BatchNorm would change; use core.frozen")
         self.arm,self.batch,self.freeze_norm,self.images,self.curriculum = arm,batch,freeze_norm,images,curriculum
         self.teacher,self.cond,self.passes = teacher,cond,{}
-        for under in dict.fromkeys(t.under for t in arm.active if not t.alone):
-            seen = dict(images=None if under=='prior' else images, prior=prior if under=='prior' else None,
-                        seed=seed, cond=cond)
-            if passes: self.passes[under] = KeptPasses(teacher, passes, under, **seen)
-            else: self.passes[under] = FreshPasses(teacher, under, **seen)
+        for t in {t.key:t for t in arm.active if not t.alone}.values():
+            unseen = t.under=='prior' or t.under in POOLS
+            images,cond = (None,self._cond(t)) if unseen else self._images(t)
+            seen = dict(images=images, prior=prior if t.under=='prior' else None, seed=seed, cond=cond)
+            if t.under in POOLS: self.passes[t.key] = POOLS[t.under](teacher, passes or 4*batch, seed)
+            elif passes: self.passes[t.key] = KeptPasses(teacher, passes, t.under, **seen)
+            else: self.passes[t.key] = FreshPasses(teacher, t.under, **seen)
+
+    def _cond(self, t): return self.cond[t.of] if t.of and self.cond is not None else self.cond
+    def _images(self, t):
+        "Set of a term, and its conditions"
+        return (self.images[t.of] if t.of else self.images),self._cond(t)
 
     def _part(self, progress):
         "Part of the images that has come, of a curriculum"
         return None if self.curriculum==1 else min(1, self.curriculum+(1-self.curriculum)*2*progress)
 
-    def _own_data(self, generator, progress, student):
+    def _source(self, generator):
+        "A term's source of choices; for a named set a stream of its own, so that all arms draw the same of it"
+        if not self.arm.sets: return lambda t: generator
+        step = int(torch.randint(2**31, (), generator=generator))
+        return lambda t: stream(step, zlib.crc32(t.key.encode()))
+
+    def _own_data(self, t, generator, progress, student):
         "Images for a term of the student alone, and their conditions"
-        of = len(self.images)
+        images,cond = self._images(t)
+        of = len(images)
         part = self._part(progress)
         idx = torch.randint(of if part is None else math.ceil(of*part), (self.batch,), generator=generator)
         if part is not None: torch.randint(1, (self.batch,), generator=generator)
-        if student.condition is not None and self.cond is None:
+        if student.condition is not None and cond is None:
             raise ValueError(f"{type(student).__name__} is conditional: pass cond, a function of image numbers")
         def there(v): return v.to(student.device)
-        return each_tensor(there, self.images.batch(idx)),self.cond and there(self.cond(idx))
+        return each_tensor(there, images.batch(idx)),cond and there(cond(idx))
 
     def loss(self,
         generator:torch.Generator, # Source of this step's choices
@@ -220,24 +261,28 @@ class Distillation:
         if self.passes and (why := unlike(self.teacher, student)): raise ValueError(why)
         total,logs = 0.,{}
         for layer in batch_norms(student): layer.train(progress<self.freeze_norm)
-        for under,passes in self.passes.items():
-            taken = passes.take(self.batch, generator, self._part(progress)).to(student.device)
+        source = self._source(generator)
+        for key,passes in self.passes.items():
+            first_of = next(t for t in self.arm.active if t.key==key and not t.alone)
+            taken = passes.take(self.batch, source(first_of), self._part(progress)).to(student.device)
             went,group = {},None
-            for t in (t for t in self.arm.active if t.under==under and not t.alone):
+            for t in (t for t in self.arm.active if t.key==key and not t.alone):
                 if t.forced not in went: went[t.forced] = follow(student, taken, t.forced)
                 value = t(taken.trace, went[t.forced]).mean()
                 logs[t.name] = value
                 group = t.weight*value if group is None else group+t.weight*value
+            passes.settle(went.get(False))
             total = total + group
         for t in (t for t in self.arm.active if t.alone):
-            x,cond = self._own_data(generator, progress, student)
+            own = source(t)
+            x,cond = self._own_data(t, own, progress, student)
             given = {} if cond is None else dict(cond=cond)
             if t.measure=='nelbo':
-                q,p = student.infer(x, student.draw(len(first(x)), generator), **given)
+                q,p = student.infer(x, student.draw(len(first(x)), own), **given)
                 value = -elbo(q,p).mean(); logs[t.name] = value
             else:
-                value,parts = student.objective(x, generator, **given)
-                logs.update(parts)
+                value,parts = student.objective(x, own, **given)
+                logs.update({f'{t.of} {k}':v for k,v in parts.items()} if t.of else parts)
             total = total + t.weight*value
         return total,logs
 
@@ -245,6 +290,6 @@ class Distillation:
         steps:int # Optimiser steps taken
     ) -> dict: # What the run spent
         "Optimiser steps, distinct images, images seen and teacher calls (one call is one image through the teacher)"
-        seen = steps*self.batch if self.arm.needs_images else 0
-        return dict(steps=steps, images=len(self.images) if self.arm.needs_images else 0, images_seen=seen,
+        sets = list({t.of:self._images(t)[0] for t in self.arm.active if t.under in ('data','step')}.values())
+        return dict(steps=steps, images=sum(map(len, sets)), images_seen=steps*self.batch*len(sets),
                     teacher_calls=sum(p.calls for p in self.passes.values()))

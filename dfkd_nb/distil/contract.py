@@ -54,9 +54,11 @@ class Trial:
 
     def _samples(self):
         "Data of the model's own making"
-        if self.model.steps or not self.model.can('generate'):
+        sampler = not self.model.steps or type(self.model).sample is not DGM.sample
+        if not (sampler and self.model.can('generate')):
             raise ContractBroken(f"{self.kind} has no samples of its own to encode: pass data, at least 4 items")
-        return self._pass('prior', torch.arange(self.n)).trace.data
+        if not self.model.steps: return self._pass('prior', torch.arange(self.n)).trace.data
+        with torch.no_grad(): return self.model.sample(self.model.noise(self.seed, range(self.n))).data
 
     def __len__(self): return self.n
 
@@ -259,10 +261,12 @@ def check_arm(
         need(trial.kind in str(e), f"{trial.kind}: arm {name!r} is refused without naming the class: {e}")
         return f'refused: {e}'
     twin,other,before = copy.deepcopy(trial.model),perturbed(trial.model),state_hash(trial.model)
-    distil = Distillation(arm, trial.model, trial if arm.needs_images else None, batch=trial.n, passes=trial.n,
-                          seed=trial.seed, cond=trial.cond)
+    def by_set(v): return dict.fromkeys(arm.sets, v) if arm.sets and v is not None else v
+    images,cond = by_set(trial),by_set(trial.cond)
+    distil = Distillation(arm, trial.model, images if arm.needs_images else None, batch=trial.n, passes=trial.n,
+                          seed=trial.seed, cond=cond)
     for t in (t for t in arm.active if not t.alone):
-        shared = distil.passes[t.under][torch.arange(trial.n)].to(trial.model.device)
+        shared = distil.passes[t.key][torch.arange(trial.n)].to(trial.model.device)
         try: zero,loss = (t(shared.trace, follow(s, shared, t.forced)).detach() for s in (twin,other))
         except ValueError as e:
             raise ContractBroken(f"{trial.kind} takes arm {name!r}, and then cannot: "

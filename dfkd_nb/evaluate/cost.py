@@ -185,7 +185,7 @@ def encode_only(
         left.discard(module)
         if not left: raise _Encoded
     hooks = [m.register_forward_hook(done) for m in left]
-    try: model.infer(data)
+    try: model.infer(data, **model.asked(range(len(data))))
     except _Encoded: pass
     finally:
         for h in hooks: h.remove()
@@ -207,9 +207,10 @@ def half_costs(
     "What each half of a model costs; peak memory is that of a batch"
     with torch.inference_mode():
         encodes = model.can('infer')
-        codes = model.infer(data)[0].given if encodes else {}
+        codes = model.infer(data, **model.asked(range(len(data))))[0].given if encodes else {}
         noise = {} if encodes else model.draw(len(data), torch.Generator().manual_seed(0))
-    def decode(n): model.generate({k:v[:n] for k,v in noise.items()}, {k:v[:n] for k,v in codes.items()})
+    def decode(n):
+        model.generate({k:v[:n] for k,v in noise.items()}, {k:v[:n] for k,v in codes.items()}, **model.asked(range(n)))
     work = {'encoder':lambda n: encode_only(model, data[:n])} if encodes else {}
     def measured(half, run):
         with torch.inference_mode(): peak = peak_tensors(lambda: run(len(data)))

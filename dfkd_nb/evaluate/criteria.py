@@ -29,14 +29,16 @@ class Criteria:
         extractor:str='efficientnet-lite0', # Key of `features.EXTRACTORS`
         cache:Path|None=None, # Folder to keep features in
         prior=None, # Function of (seed, items) → latents, in place of the teacher's own prior: see `trajectory_prior`
+        labels=(), # As in `Guidance`
     ):
         self.teacher,self.extractor,self.cache = teacher,extractor,cache
-        own = prior_images(teacher, n, seed+APART, prior).images
-        self.prior,codes = reference(self._features(own)),self._seen(own)
+        drawn = prior_images(teacher, n, seed+APART, prior, labels)
+        own = drawn.images
+        self.prior,codes = reference(self._features(own)),self._seen(own, drawn.labels)
         self.codes = reference(codes['features']) if 'features' in codes else None
         refused = refusals(teacher, ('typicality','feature_mmd'))
         terms = [k for k in ('typicality','feature_mmd') if k not in refused]
-        self.terms = Guidance(teacher, dict.fromkeys(terms, 0.), seed+APART, prior=prior)
+        self.terms = Guidance(teacher, dict.fromkeys(terms, 0.), seed+APART, prior=prior, labels=labels)
         absent = {*refused, *(['fd_codes'] if self.codes is None else []), *(['nelbo'] if 'elbo' not in codes else [])}
         self.names = tuple(k for k in Criteria.names if k not in absent)
 
@@ -44,12 +46,12 @@ class Criteria:
         return extract(images, self.extractor, cache=self.cache, device=str(self.teacher.device))
 
     @torch.no_grad()
-    def _seen(self, images):
+    def _seen(self, images, labels):
         "What the teacher's encoder sees, as far as it is defined: pooled features of all layers, and the ELBO"
         parts = {'features':[], 'elbo':[]}
         for i in torch.arange(len(images)).split(128):
             x = (images[i].float()/255).to(self.teacher.device)
-            view = View(x, self.teacher, self.teacher.noise(0, i, 'membership'))
+            view = View(x, self.teacher, self.teacher.noise(0, i, 'membership'), None if labels is None else labels[i])
             traces = view.traces
             if view.features: parts['features'].append(torch.cat([f.flatten(1) for f in view.features],1).cpu())
             if not why_no_elbo(*traces): parts['elbo'].append(elbo(*traces).cpu())
@@ -59,16 +61,18 @@ class Criteria:
     def __call__(self,
         images:torch.Tensor, # uint8, `(n, c, h, w)`
         group:int=64, # Images that the group terms look at together
+        labels:torch.Tensor|None=None, # What each image was to show, for a conditional teacher, `(n,)`
     ) -> dict: # Criterion → value, lower is better
         "Features against the teacher's samples, the same in its encoder (`fd_codes`), and what the teacher thinks"
-        f,seen = self._features(images),self._seen(images)
+        known = torch.tensor(self.terms.labels)[labels] if self.terms.labels and labels is not None else labels
+        f,seen = self._features(images),self._seen(images, known)
         out = dict(fd_prior=frechet_distance(self.prior,f), kid_prior=kid(self.prior,f))
         if 'fd_codes' in self.names: out['fd_codes'] = frechet_distance(self.codes, seen['features'])
         if 'nelbo' in self.names: out['nelbo'] = float(-seen['elbo'].mean())
         whole = [i for i in torch.arange(len(images)).split(group) if len(i)==min(group,len(images))]
-        said = [self._said(images[i], i) for i in whole]
+        said = [self._said(images[i], i, None if labels is None else labels[i]) for i in whole]
         return out | {k:float(torch.stack([s[k].mean() for s in said]).mean()) for k in self.terms.terms}
 
-    def _said(self, images, i):
+    def _said(self, images, i, labels):
         noise = self.teacher.noise(0, i, 'membership', repeat=1)
-        return self.terms((images.float()/255).to(self.teacher.device), noise)
+        return self.terms((images.float()/255).to(self.teacher.device), noise, labels)

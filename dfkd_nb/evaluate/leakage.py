@@ -198,6 +198,7 @@ def membership_scores(
     seed:int=0, # Of the posterior noise; image `i` depends on `(seed, i)`
     batch:int=250, # Images per pass
     reference:DGM|None=None, # Public model, frozen: its losses are subtracted
+    labels:torch.Tensor|None=None, # Classes of the images, for a conditional model, `(n,)`
 ) -> dict: # `elbo` (nats) where it is defined, and `sse`, `(n,)` each: minus the loss, so that higher says "member"
     "Loss attack on a generative model: ELBO and minus the reconstruction error of each image"
     for name,net in (('model',model),('reference',reference)):
@@ -205,13 +206,14 @@ def membership_scores(
             raise ValueError(f"the {name} is in training mode; freeze it first with core.frozen")
     if draws<1: raise ValueError(f"draws={draws}: expected at least one posterior sample")
     if reference is not None:
-        own,other = (membership_scores(net, images, draws, seed, batch) for net in (model,reference))
+        own,other = (membership_scores(net, images, draws, seed, batch, labels=labels) for net in (model,reference))
         return {k:own[k]-other[k] for k in own if k in other}
     bound,error = [],[]
     for i in torch.arange(len(images)).split(batch):
         x = images[i].to(model.device)
         if x.dtype==torch.uint8: x = to_float(x)
-        passes = [model.infer(x, model.noise(seed, i, 'membership', repeat=j)) for j in range(draws)]
+        told = model.told(None if labels is None else labels[i])
+        passes = [model.infer(x, model.noise(seed, i, 'membership', repeat=j), **told) for j in range(draws)]
         if not why_no_elbo(*passes[0]): bound.append(sum(elbo(q,p) for q,p in passes).cpu()/draws)
         error.append(sum(per_item((p.output.mean-x)**2) for _,p in passes).cpu()/draws)
     sse = -torch.cat(error).double().numpy()

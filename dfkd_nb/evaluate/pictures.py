@@ -19,10 +19,11 @@ def model_pictures(
     encodes:bool=True, # Whether its encoder has been trained
 ) -> dict: # `samples` (40), `reconstructions` (ten originals, and below them what the model makes of them): what it can
     "What a model makes"
-    out = {'samples':samples(model, seed, 40)} if model.can('generate') else {}
+    out = {'samples':samples(model, seed, 40, bench.protocol.labels)} if model.can('generate') else {}
     if not (encodes and model.can('infer')): return out
     x = bench.test.batch(slice(0,10))
-    return out|{'reconstructions':torch.cat([x, model.infer(x.to(bench.protocol.device))[1].output.mean.cpu()])}
+    seen = model.infer(x.to(bench.protocol.device), **bench.told(model, slice(0,10)))[1].output.mean.cpu()
+    return out|{'reconstructions':torch.cat([x,seen])}
 
 # %% ../../nbs/evaluate/pictures.ipynb #c979fbfa
 def _rms(a, b):

@@ -40,9 +40,10 @@ class Protocol:
     latency_runs:int=20 # Timed runs per model
     device:str='cpu' # Of models and of the extractor
     what:tuple=('generation','inference','cost') # Which groups of rows a model gets, some of `WHAT`
+    labels:tuple=() # Classes that count; a conditional model is asked for these. Empty is all
 
     def __post_init__(self):
-        object.__setattr__(self, 'what', tuple(self.what))
+        for k in ('what','labels'): object.__setattr__(self, k, tuple(getattr(self,k)))
         if bad := sorted(set(self.what)-set(WHAT)):
             raise ValueError(f"what={list(self.what)}: {bad} are not among {WHAT}")
         for k in ('n','n_reference','n_test','latency_runs'):
@@ -55,14 +56,20 @@ class Bench:
         test:ImageSet, # Held-out images; raises `ValueError` if there are too few
         dataset:str='', # Their name in rows
     ):
-        self.protocol,self.test,self.dataset,p = protocol,test,dataset,protocol
+        p,of = protocol,'private_test'
+        if p.labels:
+            if not torch.isin(test.labels, torch.tensor(p.labels)).any():
+                raise ValueError(f"labels={p.labels}: no test image is of these classes")
+            test,of = test.subset(torch.isin(test.labels, torch.tensor(p.labels))),f'{of}, classes {list(p.labels)}'
+        self.protocol,self.test,self.dataset = p,test,dataset
         if self.most+p.n>len(test):
             raise ValueError(f"n_reference={p.n_reference}, n={p.n}: the real-vs-real floor needs "
                              f"max(n_reference, n) + n of the {len(test)} test images; lower one")
         if p.n_test>len(test): raise ValueError(f"n_test={p.n_test}: there are {len(test)} test images; lower it")
         vs = f'{p.extractor}, n={p.n} generated vs first'
-        self.standard = f'standard: {vs} {p.n_reference} of private_test, 8-bit, no root'
-        self.gan = f'gan-metrics: {vs} {p.n} of private_test, 8-bit, root-FID'
+        self.standard = f'standard: {vs} {p.n_reference} of {of}, 8-bit, no root'
+        self.gan = f'gan-metrics: {vs} {p.n} of {of}, 8-bit, root-FID'
+        self.of = of
 
     def features(self,
         images:torch.Tensor # Float in `[0, 1]` or uint8
@@ -81,7 +88,15 @@ class Bench:
     @cached_property
     def key(self) -> list: # Plain values
         "What every value depends on, for `cached`: settings, and the test images themselves"
-        return [{k:v for k,v in asdict(self.protocol).items() if k!='what'}, self.dataset, content_of(self.test.images)]
+        settings = {k:v for k,v in asdict(self.protocol).items() if k!='what' and (v or k!='labels')}
+        return [settings, self.dataset, content_of(self.test.images)]
+
+    def told(self,
+        model:DGM, # Any
+        items # Numbers of test images, or a slice
+    ) -> dict: # `cond`; empty for an unconditional model
+        "What a model's pass over test images is given besides: the conditions of their labels"
+        return model.told(self.test.labels[items])
 
     def batches(self,
         n:int, # The first so many
@@ -138,9 +153,10 @@ def samples(
     model:DGM, # Frozen
     seed:int, # Of the noise; sample `i` depends on `(seed, i)`
     count:int, # Images
+    labels=(), # What a conditional model is asked for, in turn, see `DGM.asked`
 ) -> torch.Tensor: # `[0, 1]`, on the CPU
     "Samples of a model, from its own prior"
-    def drawn(i): return model.sample(model.noise(seed, i, 'samples')).image.clamp(0,1).cpu()
+    def drawn(i): return model.sample(model.noise(seed, i, 'samples'), **model.asked(i, labels)).image.clamp(0,1).cpu()
     return torch.cat([drawn(i) for i in torch.arange(count).split(100)])
 
 # %% ../../nbs/evaluate/protocol.ipynb #b08730cd
@@ -161,7 +177,8 @@ def prior_rows(
     seed:int, # Of the samples
 ) -> list: # Rows
     "The teacher's samples as a source of images, 8 bits each"
-    return image_rows(bench, 'prior', seed, prior_images(teacher, bench.protocol.n, seed).images)
+    p = bench.protocol
+    return image_rows(bench, 'prior', seed, prior_images(teacher, p.n, seed, labels=p.labels).images)
 
 def noise_rows(
     bench:Bench # What to compare with
@@ -230,7 +247,7 @@ def inference(
     mse,bound,first = [],[],0
     for x in bench.batches(bench.protocol.n_test):
         items = torch.arange(first, first+len(x)); first += len(x)
-        q,p = model.infer(x.to(bench.protocol.device), model.noise(0, items, 'evaluate'))
+        q,p = model.infer(x.to(bench.protocol.device), model.noise(0, items, 'evaluate'), **bench.told(model, items))
         mse.append(M.image_mse(x, p.output.mean.clamp(0,1).cpu()))
         if not (why := M.why_no_elbo(q,p)): bound.append(elbo(q,p).cpu())
     point = all(v.family=='point' for v in q.of('latent').values())
@@ -250,7 +267,8 @@ def inference_rows(
     est['psnr'] = _flipped(est['mse'], psnr)
     dims = bench.test.images[0].numel()
     if seen.elbo is not None: est['bpd'] = _flipped(est['elbo'], lambda v: M.bits_per_dim(-v, dims))
-    return rows_of(who, est, {k:f'inference: {v}' for k,v in said.items()}, n=len(seen.mse))
+    which = f', {bench.of}' if bench.protocol.labels else ''
+    return rows_of(who, est, {k:f'inference: {v}{which}' for k,v in said.items()}, n=len(seen.mse))
 
 # %% ../../nbs/evaluate/protocol.ipynb #3c4d73fa
 @torch.no_grad()
@@ -261,15 +279,18 @@ def reconstruction_rows(
 ) -> list: # Rows `reconstruction_fd`, `reconstruction_kid`
     "Reconstructions (posterior means) as a set, against their originals"
     p = bench.protocol
-    y = torch.cat([model.infer(x.to(p.device))[1].output.mean.clamp(0,1).cpu() for x in bench.batches(p.n)])
+    def drawn(i):
+        x = to_float(bench.test.images[i]).to(p.device)
+        return model.infer(x, **bench.told(model, i))[1].output.mean.clamp(0,1).cpu()
+    y = torch.cat([drawn(i) for i in torch.arange(p.n).split(250)])
     def both(ref, f): return dict(fd=M.frechet_distance(ref,f), kid=M.kid(ref,f))
     est = _distances(bench.first, bench.features(y), p.jackknife_groups, ('fd','kid'), both)
-    note = f'{p.extractor}, n={p.n} reconstructions (posterior means) vs the same {p.n} of private_test, 8-bit, no root'
+    note = f'{p.extractor}, n={p.n} reconstructions (posterior means) vs the same {p.n} of {bench.of}, 8-bit, no root'
     return rows_of(who, {f'reconstruction_{k}':e for k,e in est.items()}, f'reconstruction: {note}', n=p.n)
 
-def _code_error(student, x, codes):
+def _code_error(student, x, codes, told):
     "Squared error per unit of a code, summed over latents, `(b,)`"
-    own = student.infer(x)[0]
+    own = student.infer(x, **told)[0]
     return sum(((own[k].mean-v)**2).flatten(1).mean(1) for k,v in codes.items()).cpu()
 
 @torch.no_grad()
@@ -281,12 +302,12 @@ def fidelity_rows(
     encodes:bool=True, # Whether the student's encoder has been trained
 ) -> list: # Rows `decoder_mse`, `decoder_psnr`, and `code_mse` if it encodes
     "Both decoders on the teacher's codes of held-out images; both encoders on the images"
-    drawn,codes = [],[]
-    for x in bench.batches(bench.protocol.n_test):
-        x = x.to(bench.protocol.device); given = teacher.infer(x)[0].of('latent').given
-        pair = [m.generate({}, given).output.mean.clamp(0,1).cpu() for m in (teacher,student)]
+    drawn,codes,n = [],[],bench.protocol.n_test
+    for x,i in zip(bench.batches(n), torch.arange(n).split(250)):
+        x = x.to(bench.protocol.device); given = teacher.infer(x, **bench.told(teacher, i))[0].of('latent').given
+        pair = [m.generate({}, given, **bench.told(m, i)).output.mean.clamp(0,1).cpu() for m in (teacher,student)]
         drawn.append(M.image_mse(*pair))
-        if encodes: codes.append(_code_error(student, x, given))
+        if encodes: codes.append(_code_error(student, x, given, bench.told(student, i)))
     est = dict(decoder_mse=bootstrap_mean(torch.cat(drawn), n=500))
     if est['decoder_mse']['lo']>0: est['decoder_psnr'] = _flipped(est['decoder_mse'], psnr)    # infinite for equal ones
     if codes: est['code_mse'] = bootstrap_mean(torch.cat(codes), n=500)
@@ -314,7 +335,7 @@ def cost_rows(
     folder:Path, # Where it is saved
 ) -> list: # Rows of `COST`
     "Size and latency of generation"
-    def run(b): return model.sample(model.draw(b, torch.Generator().manual_seed(0)))
+    def run(b): return model.sample(model.draw(b, torch.Generator().manual_seed(0)), **model.asked(range(b)))
     c = cost(model, run, batch=64, runs=bench.protocol.latency_runs)
     c['bytes'] = weights_file(folder).stat().st_size
     c['parameters_decoder'] = half_size(model.halves()['decoder'])['parameters']

@@ -58,9 +58,10 @@ def criteria_rows(
     seed:int, # Of these samples
     extractor:str, # Feature extractor, key of `features.EXTRACTORS`
     prior=None, # Function of (seed, items) → latents by name, in place of the teacher's own prior
+    known:tuple=(), # Conditional teacher: its labels of the prompted classes, where they are not `0, 1, …`
 ) -> list: # Rows `fd_prior`, `kid_prior`, and what else the teacher can give
     "What can be said of a set without data"
-    said = Criteria(teacher, n_prior, seed, extractor, prior=prior)(images)
+    said = Criteria(teacher, n_prior, seed, extractor, prior=prior, labels=known)(images, labels=labels)
     against = f'against {n_prior} of the teacher’s own samples'
     if prior: against += ', drawn from the trajectories of the pipeline'
     protocol = {'fd_prior':f'{extractor}, {against}', 'kid_prior':f'{extractor}, {against}',

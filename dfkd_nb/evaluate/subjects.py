@@ -10,7 +10,7 @@ __all__ = ['SET_MARK', 'STUDENT_MARK', 'finished', 'split_name', 'read_who', 'wi
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-import numpy as np
+import numpy as np, torch
 from ..core import state_hash
 from ..cache import cached, content_of
 from .protocol import (WHAT, Bench, cost_rows, fidelity_rows, generation_rows, half_rows, inference,
@@ -72,9 +72,11 @@ def refusal(
     model:DGM, # Model
     teacher:DGM|None=None, # Its teacher; `None` if it has none
     encodes:bool=True, # Whether its encoder has been trained
+    labels:torch.Tensor|None=None, # Of the test images
 ) -> str: # Empty if it has such rows
     "Why a model has no rows of a group: by what it declares"
-    if model.condition is not None and group!='cost': return 'it is conditional, and the protocol gives no condition'
+    sees,unlabelled = group in ('inference','reconstruction','fidelity'),labels is None or bool((labels<0).any())
+    if model.condition is not None and sees and unlabelled: return 'it is conditional, and test images have no labels'
     if model.steps and group!='cost': return f'it is a chain of {model.steps:,} steps, and a pass visits one'
     if group in ('generation','cost','halves','fidelity') and not model.can('generate'): return 'it cannot generate'
     if group in ('inference','reconstruction') and not model.can('infer'): return 'it cannot encode'
@@ -121,14 +123,15 @@ def measure_model(
     def inferred():
         seen = inference(bench, model)
         return dict(rows=inference_rows(bench, who, seen), errors=seen.mse, why=seen.why)
-    make = dict(generation=lambda: generation_rows(bench, who, samples(model, who['seed'], bench.protocol.n)),
+    def drawn(): return samples(model, who['seed'], bench.protocol.n, bench.protocol.labels)
+    make = dict(generation=lambda: generation_rows(bench, who, drawn()),
                 inference=inferred, cost=lambda: cost_rows(bench, who, model, folder),
                 reconstruction=lambda: reconstruction_rows(bench, who, model),
                 fidelity=lambda: fidelity_rows(bench, who, model, teacher, encodes),
                 halves=lambda: half_rows(bench, who, model))
     key = [who, content_of(folder)]
     for group in (g for g in WHAT if g in (bench.protocol.what if what is None else what)):
-        if why := refusal(group, model, teacher, encodes):
+        if why := refusal(group, model, teacher, encodes, bench.test.labels):
             out.skipped.append(dict(who, group=group, why=why))
             continue
         extra,code = ([state_hash(teacher),encodes],(type(teacher),)) if group=='fidelity' else ([],())

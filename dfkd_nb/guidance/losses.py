@@ -61,13 +61,11 @@ def refusals(
     asked,out,view = named_terms(names),{},None
     kind,foreign = ('generative teacher',CLASSIFIER) if isinstance(teacher,DGM) else ('classifier',GENERATIVE)
     if isinstance(teacher,DGM):
-        if teacher.condition is not None:
-            return dict.fromkeys(asked, 'it is conditional, and guidance has no condition')
         if teacher.steps:
             return dict.fromkeys(asked, f'it is a chain of {teacher.steps:,} steps, and a pass visits one of them')
         g = torch.Generator().manual_seed(0)
         images = torch.rand(2, *teacher.shape, generator=g).to(teacher.device)
-        view = View(images, teacher, teacher.draw(2, g))
+        view = View(images, teacher, teacher.draw(2, g), torch.tensor((teacher.asks or (0,))*2)[:2])
     for name,(term,level) in asked.items():
         if term in foreign: out[name] = f'it is a {kind}'; continue
         if level is not None: chosen_levels(teacher.latents, level)
@@ -84,6 +82,7 @@ class Guidance:
         seed:int=0, # Seed of the samples behind the terms in `MATCHING`
         student:nn.Module|None=None, # For `adversarial`; while there is none, that term is left out
         prior=None, # Samples come from this prior instead of the teacher's own, see `PriorSamples.of`
+        labels=(), # Conditional teacher: its classes that labels `0, 1, …` of images stand for; empty is as they are
     ):
         asked = named_terms(weights)
         if neg := [k for k,w in weights.items() if w<0]:
@@ -93,7 +92,7 @@ class Guidance:
         if why := refusals(teacher, weights):
             reasons = '; '.join(f"{k}: {v}" for k,v in why.items())
             raise ValueError(f"{type(teacher).__name__} has no terms {sorted(why)}; leave them out ({reasons})")
-        self.teacher,self.student,self.weights = teacher,student,dict(weights)
+        self.teacher,self.student,self.weights,self.labels = teacher,student,dict(weights),tuple(labels)
         matched = self._matched([t for t,_ in asked.values() if t in MATCHING], seed, prior)
         self.terms = {}
         for name,(t,level) in asked.items():
@@ -104,7 +103,7 @@ class Guidance:
         "Terms built from the teacher's samples; one pass for all"
         if not names: return {}
         reads = [k for k in READINGS if any(MATCHING[t].reads==k for t in names)]
-        samples = PriorSamples.of(self.teacher, seed=seed, prior=prior, reads=reads)
+        samples = PriorSamples.of(self.teacher, seed=seed, prior=prior, reads=reads, labels=self.labels)
         return {t:MATCHING[t].after(samples) for t in set(names)}
 
     @property
@@ -123,6 +122,7 @@ class Guidance:
         labels:torch.Tensor|None=None, # Class of each image, `(b,)`
     ) -> dict: # Term name → `(b,)`, and `total`, their weighted sum
         "Measure every term"
+        if self.labels and labels is not None: labels = torch.tensor(self.labels)[labels]
         view = View(images.float(), self.teacher, noise, labels, self.student)
         out = {k:f(view) for k,f in self.terms.items() if k!='adversarial' or self.student is not None}
         none = images.new_zeros(len(images),dtype=torch.float32)

@@ -76,13 +76,15 @@ class PriorSamples:
         seed:int=0, # Their seed
         prior=None, # Function of (seed, items) → latents by name, in place of the teacher's own prior
         reads=tuple(READINGS), # What is read, some of `READINGS`
+        labels=(), # What a conditional teacher is asked for, in turn
     ) -> 'PriorSamples': # One pass, for all terms
         "Draw, clamp, encode"
         seen = []
         for i in torch.arange(n).split(128):
-            drawn = matched_samples(teacher, i, seed, prior).image.clamp(0,1)
+            drawn = matched_samples(teacher, i, seed, prior, labels).image.clamp(0,1)
             noise = teacher.noise(seed, i, 'matched_posterior') if teacher.can('infer') else None
-            view = View(drawn, teacher, noise)
+            asked = torch.as_tensor(labels if len(labels) else teacher.asks or (0,))
+            view = View(drawn, teacher, noise, asked[i%len(asked)])
             seen.append({k:READINGS[k](view) for k in reads})
         return cls(**{k:_joined([s[k] for s in seen]) for k in reads})
 
@@ -91,9 +93,10 @@ def matched_samples(
     items:torch.Tensor, # Numbers of the samples
     seed:int=0, # Seed
     prior=None, # As in `PriorSamples.of`
+    labels=(), # As in `PriorSamples.of`
 ) -> Trace: # Generative pass
     "Samples behind the matching terms, from the teacher's own prior or from another"
-    return drawn_from(teacher, 'matched', seed, items, prior)
+    return drawn_from(teacher, 'matched', seed, items, prior, labels)
 
 def _joined(parts):
     "Readings of batches as those of the whole"

@@ -34,7 +34,7 @@ class View:
     images:torch.Tensor # `[0, 1]`, `(b, c, h, w)`, float32
     teacher:nn.Module # Frozen: a `DGM`, or a classifier that maps images to logits
     noise:dict|None=None # `DGM`: posterior noise by name; `None` takes posterior means
-    labels:torch.Tensor|None=None # Classifier: what each image should show, `(b,)`
+    labels:torch.Tensor|None=None # Classifier, conditional `DGM`: what each image should show, `(b,)`
     student:nn.Module|None=None # Classifier: the student to be contradicted, for `adversarial`
 
     @cached_property
@@ -43,7 +43,8 @@ class View:
         self.moments,self.features = [],[]
         hooks = [layer.register_forward_pre_hook(self._read) for layer in taps(self.teacher)]
         try:
-            if isinstance(self.teacher,DGM): return self.teacher.infer(self.images, self.noise)
+            if isinstance(self.teacher,DGM):
+                return self.teacher.infer(self.images, self.noise, **self.teacher.told(self.labels))
             return self.teacher(self.images).float()
         finally:
             for h in hooks: h.remove()

@@ -237,6 +237,30 @@ class DGM(nn.Module):
         if self.condition is None: raise TypeError(f"{type(self).__name__} is not conditional")
         return nn.functional.one_hot(labels.long(), self.condition.shape[-1]).float()
 
+    @property
+    def asks(self) -> tuple: # Labels; empty for an unconditional model
+        "One label per condition: what samples are asked for in turn"
+        return () if self.condition is None else tuple(range(self.condition.shape[-1]))
+
+    def told(self,
+        labels:torch.Tensor|None # Classes of the items, `(b,)`
+    ) -> dict: # `cond`, on the model's device; empty for an unconditional model
+        "What a pass over labelled items is given besides; `ValueError` if a conditional model's items have no labels"
+        if self.condition is None: return {}
+        if labels is None or (labels<0).any():
+            raise ValueError(f"{type(self).__name__} is conditional, and these items have no labels to say on what; "
+                             "use labelled items")
+        return dict(cond=self.condition_of(labels).to(self.device))
+
+    def asked(self,
+        items, # Numbers of the items, length `n`
+        labels=(), # Ask for these in turn; those in `asks` by default
+    ) -> dict: # As `told` gives it
+        "What a pass that draws items is given besides: item `i` is asked for the label `i mod len(labels)`"
+        if self.condition is None: return {}
+        labels = torch.as_tensor(labels if len(labels) else self.asks)
+        return self.told(labels[torch.as_tensor(items)%len(labels)])
+
     def infer(self,
         data, # A tensor `(b, …)`; or name → tensor for several data variables, with a `mask` `(b, time)` of what exists
         noise:dict|None=None, # Auxiliary noise of the posterior by name; `None` takes its means

@@ -44,6 +44,7 @@ def _factor(hi, lo): return int(math.log2(hi//lo))
 @register
 class LVAE(DGM, PyTorchModelHubMixin):
     "Ladder VAE of Chen et al. 2023 (section 4); the image has a fixed standard deviation √(β/2)"
+    top_product = False # Whether the top level's posterior is a product too
     def __init__(self,
         width:int=32, # Channels of the hidden layers ("arch")
         channels:int=3, # Image channels
@@ -52,6 +53,12 @@ class LVAE(DGM, PyTorchModelHubMixin):
         beta:float=.1, # Weight of the KL in the β-VAE reading; sets the decoder's standard deviation
     ):
         super().__init__()
+        self._declare(channels, size, z_channels, beta)
+        self.stem = nn.Conv2d(channels,width,5,2,2)
+        self._build(width, width)
+
+    def _declare(self, channels, size, z_channels, beta):
+        "Levels and image"
         if size not in (32,64):
             raise ValueError(f"size={size}: the LVAE is defined for 32 and 64 pixels; resize the images")
         self.channels,self.size,self.z_channels,self.beta = channels,size,z_channels,beta
@@ -59,16 +66,20 @@ class LVAE(DGM, PyTorchModelHubMixin):
         self.names = [f'z{l}' for l in range(5,0,-1)]
         levels = {f'z{l}':Variable((z_channels,self.sizes[l-1],self.sizes[l-1])) for l in range(5,0,-1)}
         self.variables = levels | {'x':Variable((channels,size,size), 'data', 'none')}
+
+    def _build(self, width, entering, first='', beside=0):
+        "Stages and heads: what enters the first one and how it resamples; `beside` more channels enter every stage"
+        z_channels,channels = self.z_channels,self.channels
         steps = [_factor(hi,lo) for hi,lo in zip([self.sizes[0]]+self.sizes, self.sizes)]
-        self.stem = nn.Conv2d(channels,width,5,2,2)
         self.up,self.up_heads,self.down,self.down_heads = (nn.ModuleList() for _ in range(4))
         for l,n in enumerate(steps):                                              # u1 … u5
-            groups = [_group(width,width,'down') for _ in range(n)] if l else [_group(width,width,'')]
+            groups = [_group(width if i else width+beside, width, 'down') for i in range(n)]
+            if not l: groups = [_group(entering+beside, width, first)]
             self.up.append(nn.Sequential(*sum(groups,[])))
             self.up_heads.append(nn.Conv2d(width,2*z_channels,1,bias=False))
         for l in range(4,-1,-1):                                                  # d4 … d0
             n = steps[l] if l else 1
-            groups = [_group(width if i else z_channels, width, 'up') for i in range(n)]
+            groups = [_group(width if i else z_channels+beside, width, 'up') for i in range(n)]
             self.down.append(nn.Sequential(*sum(groups,[])))
             self.down_heads.append(nn.Conv2d(width,2*(z_channels if l else channels),1,bias=False))
 
@@ -86,15 +97,23 @@ class LVAE(DGM, PyTorchModelHubMixin):
         mean,raw = head(h).float().chunk(2,1)
         return normal(self.variables[name], mean, positive_std(raw))
 
-    def _prior(self, name, z, like, noise=None, given=None):
-        "Prior of a level given the one above; the standard normal at the top"
+    def _given(self, h, cond):
+        "What enters a stage: a conditional model puts its condition beside it"
+        return h
+
+    def _top(self, like, cond):
+        "Mean and standard deviation of the top level's prior"
+        return torch.zeros_like(like),torch.ones_like(like)
+
+    def _prior(self, name, z, like, noise=None, given=None, cond=None):
+        "Prior of a level given the one above"
         var,k = self.variables[name],self.names.index(name)
-        if k==0: return normal(var, torch.zeros_like(like), torch.ones_like(like), noise, given)
-        mean,raw = self.down_heads[k-1](self.down[k-1](z)).float().chunk(2,1)
+        if k==0: return normal(var, *self._top(like, cond), noise, given)
+        mean,raw = self.down_heads[k-1](self.down[k-1](self._given(z, cond))).float().chunk(2,1)
         return normal(var, mean, positive_std(raw), noise, given)
 
-    def _image(self, z, given=None):
-        mean = self.down_heads[4](self.down[4](z)).float()[:,:self.channels]
+    def _image(self, z, given=None, cond=None):
+        mean = self.down_heads[4](self.down[4](self._given(z, cond))).float()[:,:self.channels]
         return normal(self.variables['x'], mean, mean.new_tensor(self.std), given=given)
 
 # %% ../../nbs/models/lvae.ipynb #67382a55
@@ -106,15 +125,15 @@ def generate(self:LVAE,
     noise:dict, # `z5 … z1` → `(b, 16, h, h)`
     given:dict|None=None, # Latent values to go on with instead of the model's own, by name
     at=None, # Not used: there is no time axis
-    cond=None, # Not used: there is no condition
+    cond=None, # Of a conditional model; else not used
 ) -> Trace: # `z5 … z1, x`; the image's value is its mean, unclipped
     "Generative pass on given auxiliary noise"
     t,z,given = Trace(),None,given or {}
     for name in self.names:
         eps,forced = noise.get(name),given.get(name)
-        t[name] = self._prior(name, z, eps if eps is not None else forced, eps, forced)
+        t[name] = self._prior(name, z, eps if eps is not None else forced, eps, forced, cond)
         z = t[name].value
-    t['x'] = self._image(z)
+    t['x'] = self._image(z, cond=cond)
     return t
 
 # %% ../../nbs/models/lvae.ipynb #b483ed60
@@ -134,23 +153,23 @@ def infer(self:LVAE,
     noise:dict|None=None, # Auxiliary noise of the posterior; `None` takes its means
     given:dict|None=None, # Latent values to go on with instead of the posterior's own, by name
     at=None, # Not used
-    cond=None, # Not used
+    cond=None, # Of a conditional model; else not used
 ) -> tuple: # `(q, p)` traces; `p['x'].value` is the image itself, its mean the reconstruction
     "Inference pass: bottom-up features, then top-down"
     if data.shape[1:]!=self.shape:
         raise ValueError(f"images have shape {tuple(data.shape[1:])}, this LVAE takes {self.shape}")
     h,bottom_up = self.stem(data),[]
     for stage,head,name in zip(self.up, self.up_heads, reversed(self.names)):
-        h = stage(h); bottom_up.append(self._bottom_up(head, h, name))
+        h = stage(self._given(h, cond)); bottom_up.append(self._bottom_up(head, h, name))
     q,p,z,noise,given = Trace(),Trace(),None,noise or {},given or {}
     for name,up in zip(self.names, reversed(bottom_up)):
         eps,forced = noise.get(name),given.get(name)
-        prior = self._prior(name, z, up.mean)
-        if name==self.names[0]: q[name] = normal(up.variable, up.mean, up.std, eps, forced)
+        prior = self._prior(name, z, up.mean, cond=cond)
+        if name==self.names[0] and not self.top_product: q[name] = normal(up.variable, up.mean, up.std, eps, forced)
         else: q[name] = precision_product(up, prior, eps, forced)
         z = q[name].value
         p[name] = replace(prior, value=z)
-    p['x'] = self._image(z, data)
+    p['x'] = self._image(z, data, cond)
     return q,p
 
 # %% ../../nbs/models/lvae.ipynb #b5abdfc0
@@ -159,8 +178,9 @@ def objective(self:LVAE,
     data:torch.Tensor, # Images in `[0, 1]`
     generator:torch.Generator, # Source of the posterior noise
     kl_weight:float=1., # For a warm-up
+    cond=None, # Of a conditional model; else not used
 ) -> tuple: # Mean loss, logs (SSE and KL in nats, means over images)
     "Negative evidence lower bound, up to the likelihood's constant"
-    q,p = self.infer(data, self.draw(len(data), generator))
+    q,p = self.infer(data, self.draw(len(data), generator), cond=cond)
     sse,kl_sum = reconstruction_error(p, data), sum(level_kls(q,p).values())
     return (sse/self.beta + kl_weight*kl_sum).mean(), dict(sse=sse.mean(), kl=kl_sum.mean())

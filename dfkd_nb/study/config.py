@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['Seeds', 'Counts', 'Word', 'Label', 'ShapeName', 'RowName', 'PLACES', 'SET', 'STUDENT', 'OWN_OF_SET',
-           'OWN_OF_STUDENTS', 'SetSettings', 'OneSet', 'Training', 'Students', 'EVALUATION', 'Evaluation', 'InPipeline',
-           'RUNG', 'TRANSFER', 'LEAK', 'ROW', 'TransferSet', 'FREE', 'NO_IMAGES', 'CHECKS', 'MEASURED', 'OF_SETS',
-           'Guiding', 'Classifying', 'Pretraining', 'Study', 'Student', 'parse_study', 'load_study']
+           'OWN_OF_STUDENTS', 'SetSettings', 'OneSet', 'Training', 'Students', 'EVALUATION', 'Evaluation',
+           'RecordEvaluation', 'InPipeline', 'RUNG', 'TRANSFER', 'LEAK', 'ROW', 'TransferSet', 'FREE', 'NO_IMAGES',
+           'CHECKS', 'MEASURED', 'OF_SETS', 'Guiding', 'Classifying', 'Pretraining', 'Study', 'Student', 'parse_study',
+           'load_study']
 
 # %% ../../nbs/study/config.ipynb #7dcbaed4
 from collections import Counter
@@ -18,6 +19,7 @@ import torch
 from pydantic import Field, ValidationError
 from ..claims import claim_problems, load_claims, parse_claims
 from ..files import data_dir, did_you_mean, repo_root
+from ..data.access import RECORDS
 from ..data.images import HUB
 from ..distil.arms import ARMS, Arm, Term, unlike
 from ..evaluate.metrics import GAN, STANDARD
@@ -49,6 +51,7 @@ Training = Annotated[dict,Declared('E05_distil', (*STUDENT,'terms'))]
 Students = Annotated[dict,Declared('E05_distil', STUDENT, OWN_OF_STUDENTS)]
 EVALUATION = ('students','student_names','sets','set_names','seeds','work',*PLACES)
 Evaluation = Annotated[dict,Declared('E06_evaluate', EVALUATION)]
+RecordEvaluation = Annotated[dict,Declared('E16_evaluate_records', ('students','student_names','seeds',*PLACES))]
 InPipeline = Annotated[dict,Declared('E15_pipeline', ('students','student_names','records',*PLACES))]
 
 # %% ../../nbs/study/config.ipynb #062125bc
@@ -102,6 +105,7 @@ class Study(Part):
     shapes:dict[ShapeName,dict] = {} # Name → settings of a student that differ from its teacher's, see `student_of`
     students:list[Students] = [] # Blocks; a block's own settings replace those of `distil`
     evaluate:Evaluation = {}
+    records:RecordEvaluation|None = None # How models of data that is no images are evaluated, in place of `evaluate`
     pipeline:InPipeline|None = None # Students in place of their teacher in its pipeline
     guidance:Guiding|None = None
     classifiers:Classifying|None = None
@@ -113,6 +117,9 @@ class Study(Part):
 def sets(self:Study) -> list: # `(source, seed)` of each
     "Synthetic sets that the study makes"
     return [(source,seed) for source,how in self.synthesis.items() for seed in how.get('seeds', self.seeds)]
+
+@patch(as_prop=True)
+def of_records(self:Study) -> bool: "Whether its data is no images"; return self.dataset in RECORDS
 
 @patch
 def set_settings(self:Study,
@@ -258,8 +265,12 @@ def _near(name, known): return did_you_mean(name, known) or f'; expected one of 
 
 def _places(study):
     "Data set, teacher, generator, pages"
-    if study.dataset not in ('fashion-mnist',*HUB) and not Path(study.dataset).is_dir():
-        yield f"dataset: {study.dataset!r} is no folder and none of {sorted(['fashion-mnist',*HUB])}"
+    known = ['fashion-mnist',*HUB,*RECORDS]
+    if study.dataset not in known and not Path(study.dataset).is_dir():
+        yield f"dataset: {study.dataset!r} is no folder and none of {sorted(known)}"
+    if study.of_records and study.synthesis: yield f'synthesis: the data {study.dataset!r} is no images'
+    if study.records is not None and not study.of_records:
+        yield f'records: the data {study.dataset!r} is images; say how under evaluate'
     pages = [p.stem for p in (repo_root()/'nbs'/'reports').glob('*.ipynb')]
     for k,name in enumerate(study.reports or []):
         if name not in pages: yield f"reports[{k}]: no page {name!r}{_near(name, pages)}"
@@ -462,7 +473,10 @@ OF_SETS = ('fd_prior','kid_prior','fd_codes','nelbo','class_diversity','png_byte
 def _asked_of(study, name): return study.evaluate.get(name, experiment('E06_evaluate')[name].default)
 
 def _measured(study, groups=tuple(MEASURED)):
-    "Metrics of some groups of rows, as far as the study asks for them"
+    "Metrics of some groups of rows, as far as the study asks for them; of records all that their judge measures"
+    if study.of_records:
+        from dfkd_nb.evaluate.record_protocol import judge_of            # brings all that judges need
+        return [*judge_of(study.dataset).metrics,*MEASURED['cost']]
     return [m for g in groups if g in _asked_of(study, 'what') for m in MEASURED[g]]
 
 def _losses(study, source):
@@ -475,8 +489,9 @@ def _student_row(study, s):
     "What the results will say of a student"
     without = () if 'encoder' in study.arms()[s.arm].trains else ('inference','reconstruction')
     shape = dict(shape=s.shape, width=0) if s.shape in study.shapes else dict(shape='', width=int(s.shape[1:]))
+    metrics = _measured(study, [g for g in MEASURED if g not in without])
     return dict(model='student', arm=s.label or s.arm, source='' if s.source==NO_IMAGES else s.source, size=s.size,
-                metric=_measured(study, [g for g in MEASURED if g not in without]), **shape)
+                metric=metrics, **shape)
 
 def _tested(study, students, losses):
     "What is compared over images, or groups of them, of one run; or over seeds"

@@ -133,6 +133,13 @@ def _evaluation(self:Jobs, folder, needs, **own):
                     seeds=self.study.seeds, work=f'{self.work}/evaluate')
 
 @patch
+def _evaluate_records(self:Jobs):
+    names = list(self.study.all_students())
+    return self.job('E16_evaluate_records', f'{self.work}/evaluate', self.marks(names), **(self.study.records or {}),
+                    **self.data, students=f'{self.work}/students', student_names=names, seeds=self.study.seeds,
+                    out=f'{self.results}/evaluate')
+
+@patch
 def measure(self:Jobs) -> Job:
     "Whatever `evaluate` asks for that is no timing, beside other jobs: it leaves its values in the cache of `evaluate`"
     what = self.study.evaluate.get('what', experiment('E06_evaluate')['what'].default)
@@ -142,6 +149,7 @@ def measure(self:Jobs) -> Job:
 @patch
 def evaluate(self:Jobs) -> Job:
     "Compare all students and sets with the private images; timings are taken now, with the machine to themselves"
+    if self.study.of_records: return self._evaluate_records()
     needs = [f'{self.work}/measure/results/{TABLE}']
     return self._evaluation(f'{self.work}/evaluate', needs, out=f'{self.results}/evaluate')
 
@@ -302,7 +310,7 @@ def all_jobs(self:Jobs) -> list: # Of `Job`
     "Every run that a rule of the workflow may start"
     s,g = self.study,self.study.guidance
     out = [self.synthesise(*o) for o in s.sets()] + [self.distil(k) for k in s.all_students()]
-    if s.students: out += [self.measure(), self.evaluate()]
+    if s.students: out += [*([] if s.of_records else [self.measure()]), self.evaluate()]
     if g: out += [self.guidance_cost(k) for k in g.ladder]
     if g and g.search: out += [self.search_guidance(), self.evaluate_search()]
     if g and g.leakage: out.append(self.leak_check())

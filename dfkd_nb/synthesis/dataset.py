@@ -33,9 +33,10 @@ def starts(
     seed:int, # Run seed
     items, # Image numbers, length `n`
     prior=None, # Function of (seed, items) → latents by name, in place of the teacher's own prior
+    labels=(), # What a conditional teacher is asked for, in turn
 ) -> torch.Tensor: # Images in `[0, 1]`, `(n, c, h, w)`; row `i` depends on `(seed, i)` only
     "The teacher's samples to begin with"
-    return drawn_from(teacher, 'prior', seed, items, prior).image.clamp(0,1)
+    return drawn_from(teacher, 'prior', seed, items, prior, labels).image.clamp(0,1)
 
 def synthesise_group(
     pipe:StableDiffusionPipeline, # Frozen pipeline
@@ -53,7 +54,7 @@ def synthesise_group(
     teacher,seed,first = guidance.teacher,recipe.seed,int(indices[0])
     shape,recipe = latent_shape(pipe),recipe if first==0 else dataclasses.replace(recipe, keep=0)
     z = item_noise(seed, indices, shape, 'latents')
-    init = starts(teacher, seed, indices, prior) if recipe.start=='prior' else None
+    init = starts(teacher, seed, indices, prior, guidance.labels) if recipe.start=='prior' else None
     labels = torch.tensor([i%len(classes) if recipe.prompted else -1 for i in indices])
     if recipe.nearest: labels = nearest_class(pipe, init, classes, z, known=known)
     prompts = prompts or [_prompt(recipe, classes, k) for k in labels.tolist()]
@@ -96,6 +97,7 @@ def _description(recipe, guidance, pipe, classes, adversary, decoder, prior):
                 scheduler={k:v for k,v in sorted(pipe.scheduler.config.items()) if k[0]!='_'})
     if adversary: made['adversary'] = adversary.about
     if decoder: made['decoder'] = state_hash(decoder)
+    if guidance.labels: made['labels'] = list(guidance.labels)
     if prior: made['prior'] = getattr(prior, 'about', getattr(prior, '__name__', type(prior).__name__))
     return json.loads(json.dumps(made, default=str))
 
@@ -114,7 +116,7 @@ def _claim(out, made, replace):
     if not path.is_file():
         with atomic(path) as tmp: tmp.write_text(json.dumps(made, indent=1))
 
-def _refuse_set(teacher, recipe, classes, shard, replace, adversary):
+def _refuse_set(teacher, recipe, classes, shard, replace, adversary, labels):
     "Whatever cannot be made as asked"
     if not 0<=shard[0]<shard[1]: raise ValueError(f"shard={shard}: expected (k, n) with 0 ≤ k < n")
     if replace and shard[1]>1:
@@ -126,6 +128,12 @@ def _refuse_set(teacher, recipe, classes, shard, replace, adversary):
     if known!=len(classes) and recipe.prompted:
         raise ValueError(f"{len(classes)} classes to prompt with, but the teacher knows {known}; name one per class, "
                          "in its order")
+    conditional = isinstance(teacher,DGM) and teacher.condition is not None
+    if labels and not conditional: raise ValueError(f"labels={labels}, but {type(teacher).__name__} is not conditional")
+    if labels and len(labels)!=len(classes):
+        raise ValueError(f"labels={labels}: expected one for each of the {len(classes)} classes to prompt with")
+    if conditional and not recipe.prompted:
+        raise ValueError(f"{type(teacher).__name__} judges an image on its class, but prompted=False asks for none")
     if recipe.weights.get('adversarial') and adversary is None:
         raise ValueError("the adversarial term needs a student that learns as images arrive: pass an adversary "
                          "(diffdfkd.Adversary)")
@@ -144,10 +152,11 @@ def synthesise(
     adversary=None, # For the adversarial term: `adversary(out, g)` is the student to contradict in group `g`, or `None`
     decoders:Path|str='', # Folder of cheap decoders, if the recipe's step wants one; empty is the shipped one
     prior=None, # Function of (seed, items) → latents by name, in place of the teacher's own: see `trajectory_prior`
+    labels:tuple=(), # Conditional teacher: its labels of the classes, where they are not `0, 1, …`
 ) -> Path: # `out`; once all groups are there it holds `images/metadata.jsonl`
     "Make a synthetic dataset, or go on. `datasets.load_dataset('imagefolder', data_dir=out/'images')` reads it too"
-    _refuse_set(teacher, recipe, classes, shard, replace, adversary)
-    out,guidance = Path(out),Guidance(teacher, recipe.weights, recipe.seed, prior=prior)
+    _refuse_set(teacher, recipe, classes, shard, replace, adversary, labels)
+    out,guidance = Path(out),Guidance(teacher, recipe.weights, recipe.seed, prior=prior, labels=labels)
     decoder = load_decoder(recipe.step.decoder, pipe.vae, decoders) if recipe.step.decoder in KINDS else None
     _claim(out, _description(recipe, guidance, pipe, classes, adversary, decoder, prior), replace)
     known,groups = {},recipe.groups
