@@ -41,7 +41,7 @@ class DDPM(DGM, PyTorchModelHubMixin):
             'step':(dict(name='step', under='step', on='latent', measure='noise', reduction='mean'),),
             'kl':(dict(name='step', under='step', on='latent'),),
             'pool':(dict(name='pool', under='pool', on='latent', measure='noise', reduction='mean'),),
-            'trajectory':(dict(name='trajectory', under='trajectory', on='latent', measure='mean', reduction='mean'),)}
+            'trajectory':(dict(name='trajectory', under='trajectory', on='latent', measure='w2', reduction='mean'),)}
 
     def __init__(self,
         channels:int=3, # Of the images
@@ -69,8 +69,11 @@ class DDPM(DGM, PyTorchModelHubMixin):
                                down_block_types=tuple(down), up_block_types=tuple(up), norm_num_groups=groups,
                                attention_head_dim=groups)
         beta = torch.linspace(1e-4, .02, self.steps, dtype=torch.float64)
-        self.register_buffer('beta', beta.float(), persistent=False)
-        self.register_buffer('alpha_bar', (1-beta).cumprod(0).float(), persistent=False)
+        bar = (1-beta).cumprod(0)                                                # in float64: 1 − ᾱ is tiny at first
+        before = torch.cat([bar.new_ones(1),bar[:-1]])
+        variance = (beta*(1-before)/(1-bar)).clamp(min=beta[0]/2)                # at time 0 nothing would be left
+        tables = dict(beta=beta, alpha_bar=bar, std=variance.sqrt(), scale=beta/((1-bar)*(1-beta)).sqrt())
+        for name,v in tables.items(): self.register_buffer(name, v.float(), persistent=False)
 
     def halves(self) -> dict: # Name → modules
         "The way up has no weights"
@@ -87,24 +90,32 @@ class DDPM(DGM, PyTorchModelHubMixin):
 
     def _back(self, xt, eps, at, **kw):
         "The conditional of the time before, given this one and the noise in it"
-        a,beta = self._at(self.alpha_bar, at),self._at(self.beta, at)
-        before = torch.where(at>0, self.alpha_bar[(at-1).clamp(min=0)], self.alpha_bar.new_ones(()))[:,None,None,None]
-        scale = beta/((1-a).sqrt()*(1-beta).sqrt())
-        variance = (beta*(1-before)/(1-a)).clamp(min=self.beta[0]*.5)           # at time 0 nothing would be left
-        return Trace(xt=visit(self.variables['xt'], 'step', mean=xt/(1-beta).sqrt()-scale*eps, std=variance.sqrt(),
-                              scale=scale, **kw))
+        beta,scale,std = (self._at(v, at) for v in (self.beta,self.scale,self.std))
+        mean = xt/(1-beta).sqrt()-scale*eps
+        return Trace(xt=visit(self.variables['xt'], 'step', mean=mean, std=std, scale=scale, **kw))
 
     def generate(self,
         noise:dict, # `xt`: noise of the step; `{}` takes its mean
         given:dict|None=None, # `xt`: where the step begins
         at:torch.Tensor|None=None, # Times, `(b,)`
         cond=None, # Not used
-    ) -> Trace: # One visit: the conditional of the time before
-        "One step back"
+    ) -> Trace: # One visit: the conditional of the time before; or, with `given['to']`, where jumps lead, `(b, k, …)`
+        "One step back; or some jumps of DDIM, to the times `given['to']`, `(b, k)`, falling, -1 being the image"
         if not given or 'xt' not in given or at is None:
             raise ValueError("a DDPM is visited one step at a time: pass given={'xt': images} and at=times; "
                              "sample goes all the way")
+        if 'to' in given: return self._jumps(given['xt'], at, given['to'])
         return self._back(given['xt'], self.predict(given['xt'], at), at, noise=noise.get('xt'))
+
+    def _jumps(self, xt, at, to):
+        "Some jumps one after the other, every place kept; an image stays what it is"
+        places = []
+        for k in range(to.shape[1]):
+            here = at.clamp(min=0)
+            there = self.jump(xt, self.predict(xt, here), here, to[:,k])
+            xt,at = torch.where((at<0)[:,None,None,None], xt, there),to[:,k]
+            places.append(xt)
+        return Trace(xt=visit(self.variables['xt'], 'point', value=torch.stack(places, 1)))
 
     def infer(self,
         data:torch.Tensor, # Images in [0, 1], `(b, c, h, w)`
