@@ -117,7 +117,7 @@ class TrajectoryPasses(PoolPasses):
         seed:int=0, # Of their noise
     ):
         super().__init__(teacher, n, seed)
-        self.register_buffer('own', self.xt.clone())                              # students begin on their teacher's way
+        self.register_buffer('own', self.xt.clone())                            # students begin on their teacher's way
 
     def take(self,
         n:int, # How many pairs
