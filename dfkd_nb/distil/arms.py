@@ -256,6 +256,7 @@ class Distillation:
         generator:torch.Generator, # Source of this step's choices
         progress:float, # Part of the run done
         student:DGM, # Student
+        **pools # Of `state`, as a trainer hands them back: the same objects
     ) -> tuple: # Loss (nats per item where every term is one), logs
         "Weighted sum of the arm's terms; `ValueError` for a student that cannot follow the teacher"
         if self.passes and (why := unlike(self.teacher, student)): raise ValueError(why)
@@ -285,6 +286,11 @@ class Distillation:
                 logs.update({f'{t.of} {k}':v for k,v in parts.items()} if t.of else parts)
             total = total + t.weight*value
         return total,logs
+
+    @property
+    def state(self) -> dict: # Name → module without parameters
+        "What a run that is killed has to keep beside its student: `Objective(distil.loss, student=…, **distil.state)`"
+        return {k:p for k,p in self.passes.items() if k in POOLS}
 
     def budget(self,
         steps:int # Optimiser steps taken

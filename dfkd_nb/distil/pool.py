@@ -5,65 +5,91 @@
 # %% auto #0
 __all__ = ['POOLS', 'PoolPasses', 'TrajectoryPasses']
 
-# %% ../../nbs/distil/pool.ipynb #e0fbaf66
+# %% ../../nbs/distil/pool.ipynb #d3ef4e24
 import torch
+from torch import nn
 from ..models.dgm import DGM, Trace
 from .passes import Pass
 
-# %% ../../nbs/distil/pool.ipynb #fed328c2
-class PoolPasses:
-    "A pool of partially denoised samples of a chain (DKDM's dynamic iterative distillation)"
+# %% ../../nbs/distil/pool.ipynb #eb783ce5
+class PoolPasses(nn.Module):
+    "A pool of partially denoised samples of a chain (DKDM's dynamic iterative distillation); its buffers are its state"
     under = 'pool'
     def __init__(self,
-        teacher:DGM, # Frozen chain, with `sample` in jumps between `times()`
+        teacher:DGM, # Frozen chain whose `sampling_steps` jumps lead from noise to data: see `DDPM`
         n:int=256, # Samples in the pool; DKDM: ρ = 0.4 batches for every time
         seed:int=0, # Sample `i` starts from noise of `(seed, i)`
     ):
         if teacher.training: raise ValueError("the teacher is in training mode; use core.frozen")
         if not teacher.steps: raise TypeError(f"{type(teacher).__name__} is no chain, so it has no pool")
-        self.teacher,self.seed,self.n,self.calls,self.started,self.taken = teacher,seed,n,0,0,None
-        self.times = teacher.times().cpu()
-        self.xt = self._new(n)
-        self.at = torch.zeros(n, dtype=torch.long)                                # position in `times`
-        for k in range(1, len(self.times)):                                       # spread: sample i is i steps on
-            late = torch.arange(n)[torch.arange(n)%len(self.times)>=k]
-            for some in late.split(100):
-                xt,at = self.xt[some].to(teacher.device),self._when(some)
-                self._put(some, xt, self._step(xt, at), at)
+        super().__init__()
+        object.__setattr__(self, 'teacher', teacher)                              # no part of the state
+        self.seed,self.n,self.taken = seed,n,None
+        self.register_buffer('count', torch.zeros(2, dtype=torch.long))           # samples started, teacher calls
+        self.register_buffer('item', torch.arange(n))                             # number of each sample
+        self.register_buffer('place', torch.zeros(n, dtype=torch.long))           # jumps it has made
+        self.register_buffer('xt', self._noise(self._numbers(n)))
+        for k in range(1, teacher.sampling_steps):                                # spread: sample i is i jumps on
+            late = torch.arange(n)[torch.arange(n)%teacher.sampling_steps>=k]
+            for some in late.split(100): self._advance(some)
 
+    @property
+    def calls(self) -> int: "Teacher calls so far, of one sample each"; return int(self.count[1])
+    @property
+    def started(self) -> int: "Samples begun so far"; return int(self.count[0])
     def __len__(self): return self.n
 
-    def _new(self, n):
-        items = range(self.started, self.started+n)
-        self.started += n
-        return next(iter(self.teacher.noise(self.seed, items, 'pool_start').values())).cpu()
+    def _numbers(self, n):
+        numbers = torch.arange(self.started, self.started+n)
+        self.count[0] += n
+        return numbers
 
-    def _when(self, idx): return self.times[self.at[idx]].to(self.teacher.device)
+    def _noise(self, numbers):
+        return next(iter(self.teacher.noise(self.seed, numbers.tolist(), 'pool_start').values())).cpu()
+
+    def when(self,
+        idx:torch.Tensor, # Samples, `(b,)`
+        ahead:int=0, # Jumps from where they are
+    ) -> torch.Tensor: # Times, `(b,)`; -1 is the image
+        "Where samples of the pool are on the chain"
+        u = (self.item[idx].double()+.5)*.6180339887498949%1                      # even, whatever their number
+        return self.time(self.place[idx]+ahead, u)
+
+    def time(self,
+        place:torch.Tensor, # Jumps made
+        u:torch.Tensor, # Offsets, in [0, 1)
+    ) -> torch.Tensor: # Times, -1 and up
+        "Time at which a sample is after some jumps"
+        steps,jumps = self.teacher.steps,self.teacher.sampling_steps
+        left = jumps-place-u
+        return (torch.ceil(left*steps/jumps).long()-1).clamp(min=-1)
+
+    def _there(self, v): return v.to(self.teacher.device)
 
     @torch.no_grad()
-    def _step(self, xt, at):
-        self.calls += len(xt)
-        return self.teacher.generate({}, {'xt':xt}, at)
+    def _step(self, idx):
+        "The teacher's step from where samples are, as it is compared, and where its jump leads"
+        xt,at,net = self._there(self.xt[idx]),self._there(self.when(idx)),self.teacher
+        self.count[1] += len(idx)
+        step = net.generate({}, {'xt':xt}, at)
+        moved = net.jump(xt, net.noise_in(step, xt, at), at, self._there(self.when(idx, 1)))
+        return Pass(self.under, step, None, given={'xt':xt}, at=at, noise={}),moved
 
-    @torch.no_grad()
-    def _moved(self, xt, step, at, place):
-        last = len(self.times)-1
-        to = torch.where(place<last, self.times[(place+1).clamp(max=last)], -1).to(xt.device)
-        return self.teacher.jump(xt, self.teacher.noise_in(step, xt, at), at, to).cpu()
+    def _put(self, idx, xt, jumps):
+        "Put samples back; finished ones start again"
+        self.xt[idx] = xt.to(self.xt.device)
+        self.place[idx] += jumps
+        done = idx[self.place[idx].cpu()>=self.teacher.sampling_steps]
+        if not len(done): return
+        numbers = self._numbers(len(done))
+        self.item[done],self.place[done] = numbers.to(self.item.device),0
+        self.xt[done] = self._noise(numbers).to(self.xt.device)
 
-    def _put(self, idx, xt, step, at):
-        "Put samples back, one step on; finished ones start again"
-        self.xt[idx] = self._moved(xt, step, at, self.at[idx])
-        self.at[idx] += 1
-        done = idx[self.at[idx]>=len(self.times)]
-        if len(done): self.xt[done] = self._new(len(done)); self.at[done] = 0
+    def _advance(self, idx): self._put(idx, self._step(idx)[1], 1)
 
-    def __getitem__(self,
-        idx:torch.Tensor # Which samples, `(b,)`
-    ) -> Pass: # On the teacher's device
-        "What the teacher makes of some samples; they stay where they are"
-        xt,at = self.xt[idx].to(self.teacher.device),self._when(idx)
-        return Pass(self.under, self._step(xt, at), None, given={'xt':xt}, at=at, noise={})
+    def _drawn(self, n, generator):
+        if n>self.n: raise ValueError(f"{n} samples asked of a pool of {self.n}; lower batch, or raise passes")
+        return torch.randperm(self.n, generator=generator)[:n]
 
     def take(self,
         n:int, # How many, at most the pool
@@ -71,10 +97,9 @@ class PoolPasses:
         part=None, # Not used: there are no images
     ) -> Pass: # On the teacher's device
         "Draw samples, and move them one teacher step on"
-        if n>self.n: raise ValueError(f"{n} samples asked of a pool of {self.n}; lower batch, or raise passes")
-        idx = torch.randperm(self.n, generator=generator)[:n]
-        made = self[idx]
-        self._put(idx, made.given['xt'], made.trace, made.at)
+        idx = self._drawn(n, generator)
+        made,moved = self._step(idx)
+        self._put(idx, moved, 1)
         return made
 
     def settle(self,
@@ -82,47 +107,43 @@ class PoolPasses:
     ) -> None:
         "Nothing waits for the student"
 
-# %% ../../nbs/distil/pool.ipynb #c1c7e9e6
+# %% ../../nbs/distil/pool.ipynb #61e45089
 class TrajectoryPasses(PoolPasses):
     "Pairs of samples that began with one noise: the teacher's, and beside it the student's own"
-    under = 'trajectory'
+    under,jumps = 'trajectory',2
     def __init__(self,
         teacher:DGM, # See `PoolPasses`
         n:int=256, # Pairs
         seed:int=0, # Of their noise
     ):
         super().__init__(teacher, n, seed)
-        self.own = self.xt.clone()                                              # students begin on their teacher's way
-
-    def __getitem__(self,
-        idx:torch.Tensor # Which pairs
-    ) -> Pass: # The teacher's step from its sample; `given` is where the student goes on
-        "The teacher's step, and the student's place"
-        made = super().__getitem__(idx)
-        own = self.own[idx].to(self.teacher.device)
-        return Pass(self.under, made.trace, None, given={'xt':own}, at=made.at, noise={})
+        self.register_buffer('own', self.xt.clone())                            # students begin on their teacher's way
 
     def take(self,
         n:int, # How many pairs
         generator:torch.Generator, # Source of the choice
         part=None, # Not used
-    ) -> Pass: # On the teacher's device
-        "Draw pairs; they go back when the student has made its step, see `settle`"
-        if n>self.n: raise ValueError(f"{n} pairs asked of {self.n}; lower batch, or raise passes")
-        idx = torch.randperm(self.n, generator=generator)[:n]
-        made = self[idx]
-        self.taken = idx,made
-        return made
+    ) -> Pass: # The teacher's stretch; `given` is where the student's begins, and which times both visit
+        "Draw pairs; they go back when the student has made its stretch, see `settle`"
+        idx,net = self._drawn(n, generator),self.teacher
+        at = self._there(self.when(idx))
+        to = self._there(torch.stack([self.when(idx, k) for k in range(1, self.jumps+1)], 1))
+        with torch.no_grad(): way = net.generate({}, {'xt':self._there(self.xt[idx]), 'to':to}, at)
+        self.count[1] += n*self.jumps
+        self.taken = idx,_end(way)
+        return Pass(self.under, way, None, given={'xt':self._there(self.own[idx]), 'to':to}, at=at, noise={})
 
     def settle(self,
         student:Trace # What the student made of the last pass
     ) -> None:
-        "Both go one step on, each on its own way"
-        (idx,made),self.taken = self.taken,None
-        own = self._moved(made.given['xt'], student.detach().to(self.teacher.device), made.at, self.at[idx])
-        self._put(idx, self.xt[idx].to(self.teacher.device), made.trace, made.at)
-        again = self.at[idx]==0
-        self.own[idx] = torch.where(again[:,None,None,None], self.xt[idx], own)
+        "Both go on from where they came to"
+        (idx,end),self.taken = self.taken,None
+        self.own[idx] = _end(student).detach().to(self.own.device)
+        self._put(idx, end, self.jumps)
+        again = idx[self.place[idx].cpu()==0]
+        self.own[again] = self.xt[again]
+
+def _end(way): return next(iter(way.values())).value[:,-1]
 
 # %% ../../nbs/distil/pool.ipynb #6f1c4cad
 POOLS = {'pool':PoolPasses, 'trajectory':TrajectoryPasses} # By kind of pass
