@@ -18,7 +18,7 @@ from ..files import atomic
 MODELS,PRESETS = {},{} # Name → class; name → settings that go with the name
 # Where this library's own classes are, so that they are imported when first asked for
 HOMES = {'LVAE':'models.lvae', 'LinearChain':'models.chain', 'HelmholtzMachine':'models.helmholtz',
-         'VRNN':'models.vrnn', 'Classifier':'models.classifier',
+         'VRNN':'models.vrnn', 'GAN':'models.gan', 'Classifier':'models.classifier',
          'LatentDecoder':'diffusion.decoders',
          **dict.fromkeys(('Autoencoder','AutoencoderKL','AutoencoderTiny'), 'models.autoencoder')}
 
