@@ -241,8 +241,10 @@ def perturbed(
 
 def _check_gradients(trial, name, arm, student):
     "A finite gradient in every parameter of the halves that an arm claims to train, and none elsewhere"
-    claimed = {p for half,modules in student.halves().items() if half in arm.trains for m in modules
-               for p in m.parameters()}
+    alone = any(t.alone for t in arm.active)         # what is neither half, e.g. a critic, has its objective only
+    trained = [ms for half,ms in student.halves().items()
+               if half in arm.trains or alone and half not in ('encoder','decoder')]
+    claimed = {p for modules in trained for m in modules for p in m.parameters()}
     for key,p in student.named_parameters():
         where = f"{trial.kind}, arm {name!r}: {key}"
         if p.grad is not None: need(torch.isfinite(p.grad).all(), f"{where} has a gradient that is not finite")
@@ -267,7 +269,7 @@ def check_arm(
                           seed=trial.seed, cond=cond)
     for t in (t for t in arm.active if not t.alone):
         shared = distil.passes[t.key][torch.arange(trial.n)].to(trial.model.device)
-        try: zero,loss = (t(shared.trace, follow(s, shared, t.forced)).detach() for s in (twin,other))
+        try: zero,loss = (t(shared.trace, follow(s, shared, t.forced), trial.model).detach() for s in (twin,other))
         except ValueError as e:
             raise ContractBroken(f"{trial.kind} takes arm {name!r}, and then cannot: "
                                  f"{e}. Declare the arm in its `arms` "

@@ -271,8 +271,14 @@ class DGM(nn.Module):
         "Inference pass"
         raise TypeError(f"{type(self).__name__} cannot encode data: it defines no infer")
 
+    def features(self,
+        x:torch.Tensor # Data, `(b, …)`
+    ) -> torch.Tensor: # `(b, …)`
+        "What this model, as a teacher, sees in data: a space to compare samples in, see `distil.arms.Term`"
+        raise TypeError(f"{type(self).__name__} sees no features: it defines no features")
+
     def can(self,
-        what:str # `generate` or `infer`
+        what:str # `generate`, `infer` or `features`
     ) -> bool: # Whether this model can
         "Ask before calling"
         return getattr(type(self),what) is not getattr(DGM,what)

@@ -18,8 +18,9 @@ from ..files import atomic
 MODELS,PRESETS = {},{} # Name → class; name → settings that go with the name
 # Where this library's own classes are, so that they are imported when first asked for
 HOMES = {'LVAE':'models.lvae', 'LinearChain':'models.chain', 'HelmholtzMachine':'models.helmholtz',
-         'VRNN':'models.vrnn', 'DDPM':'models.ddpm', 'ConditionalLVAE':'models.continual',
-         'Classifier':'models.classifier', 'LatentDecoder':'diffusion.decoders',
+         'VRNN':'models.vrnn', 'DDPM':'models.ddpm', 'GAN':'models.gan',
+         'ConditionalLVAE':'models.continual', 'Classifier':'models.classifier',
+         'LatentDecoder':'diffusion.decoders',
          **dict.fromkeys(('Autoencoder','AutoencoderKL','AutoencoderTiny'), 'models.autoencoder')}
 
 def register(
