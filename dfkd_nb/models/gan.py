@@ -11,7 +11,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 from torch.func import functional_call
 from torch.nn.utils.parametrizations import spectral_norm
-from .dgm import DGM, Trace, Variable, first, norms, normal, visit
+from .dgm import DGM, Trace, Variable, norms, normal, visit
 from .families import family, positive_std
 from .registry import register
 
@@ -91,7 +91,8 @@ class GAN(DGM, PyTorchModelHubMixin):
         seen = dict(name='features', under='prior', measure='mean', space='features')
         posterior,output = dict(name='posterior', under='data', on='latent'),dict(name='output', under='data',
                                                                                   measure='mean')
-        no_critic,no_encoder = 'it has no critic; build it with critic=32','it has no encoder; build it with encoder=True'
+        no_critic = 'it has no critic; build it with critic=32'
+        no_encoder = 'it has no encoder; build it with encoder=True'
         return {'A':(surrogate,), 'features':(surrogate,seen) if self.critic else no_critic,
                 'B':(posterior,output,surrogate) if self.encoder else no_encoder,
                 'C':(dict(name='objective', under='data', measure='objective'),) if self.critic else no_critic}
