@@ -39,7 +39,8 @@ class Trial:
         self.model,self.cond,self.seed,self.tolerance = frozen(copy.deepcopy(model)),cond,seed,tolerance
         self.kind,self.n = type(model).__name__,6 if data is None else len(first(data))
         need(self.n>=4, f"{self.n} items of data: the contract compares items with each other; give at least 4")
-        if data is None and model.can('infer'): data = self._samples()
+        learns = model.can('infer') or type(model).objective is not DGM.objective
+        if data is None and learns: data = self._samples()
         self.data = each_tensor(self.here, data)
 
     def here(self,

@@ -66,15 +66,17 @@ class GAN(DGM, PyTorchModelHubMixin):
         channels:int=3, # Image channels
         size:int=32, # Image height and width, pixels; a multiple of 8
         ship:str='all', # What is saved: `all`, or the `generator` alone
+        loss:str='hinge', # Of critic and generator: `hinge`, or the non-saturating `logistic`
     ):
         super().__init__()
         if size%8: raise ValueError(f"size={size}: expected a multiple of 8")
         if ship not in ('all','generator'): raise ValueError(f"ship={ship!r}: expected 'all' or 'generator'")
+        if loss not in ('hinge','logistic'): raise ValueError(f"loss={loss!r}: expected 'hinge' or 'logistic'")
         for k,v in dict(latent=latent, width=width, encoder_width=encoder_width, channels=channels).items():
             if v<1: raise ValueError(f"{k}={v}: expected at least 1")
         if critic<0: raise ValueError(f"critic={critic}: expected a width, or 0 for none")
         self.settings = dict(latent=latent, width=width, critic=critic, encoder=encoder, encoder_width=encoder_width,
-                             channels=channels, size=size, ship=ship)
+                             channels=channels, size=size, ship=ship, loss=loss)
         self.variables = {'z':Variable((latent,)), 'x':Variable((channels,size,size), 'data', 'none')}
         self.generator,self.critic,self.encoder = make_generator(latent, width, channels, size),None,None
         flat = 4*(size//8)**2
@@ -161,8 +163,10 @@ class GAN(DGM, PyTorchModelHubMixin):
         z = self.draw(len(data), generator)['z']
         fake = self.generator(z).float()
         own = fake.detach()
-        critic = F.relu(1-self.critic(data)).mean()+F.relu(1+self.critic(own)).mean()
-        player = -still(self.critic, fake).mean()
+        real,made,judged = self.critic(data),self.critic(own),still(self.critic, fake)
+        if self.settings['loss']=='hinge':
+            critic,player = F.relu(1-real).mean()+F.relu(1+made).mean(),-judged.mean()
+        else: critic,player = F.softplus(-real).mean()+F.softplus(made).mean(),F.softplus(-judged).mean()
         loss,logs = critic+player,dict(critic=critic, generator=player)
         if self.encoder is None: return loss,logs
         mean,raw = self.encoder(own).float().chunk(2, 1)
