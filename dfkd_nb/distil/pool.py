@@ -91,6 +91,12 @@ class PoolPasses(nn.Module):
         if n>self.n: raise ValueError(f"{n} samples asked of a pool of {self.n}; lower batch, or raise passes")
         return torch.randperm(self.n, generator=generator)[:n]
 
+    def __getitem__(self,
+        idx:torch.Tensor # Which samples, `(b,)`
+    ) -> Pass: # On the teacher's device
+        "What the teacher makes of some samples; they stay where they are"
+        return self._step(idx)[0]
+
     def take(self,
         n:int, # How many, at most the pool
         generator:torch.Generator, # Source of the choice
@@ -119,19 +125,26 @@ class TrajectoryPasses(PoolPasses):
         super().__init__(teacher, n, seed)
         self.register_buffer('own', self.xt.clone())                            # students begin on their teacher's way
 
+    def __getitem__(self,
+        idx:torch.Tensor # Which pairs, `(b,)`
+    ) -> Pass: # The teacher's stretch; `given` is where the student's begins, and which times both visit
+        "What the teacher makes of some pairs; they stay where they are"
+        at,net = self._there(self.when(idx)),self.teacher
+        to = self._there(torch.stack([self.when(idx, k) for k in range(1, self.jumps+1)], 1))
+        with torch.no_grad(): way = net.generate({}, {'xt':self._there(self.xt[idx]), 'to':to}, at)
+        self.count[1] += len(idx)*self.jumps
+        return Pass(self.under, way, None, given={'xt':self._there(self.own[idx]), 'to':to}, at=at, noise={})
+
     def take(self,
         n:int, # How many pairs
         generator:torch.Generator, # Source of the choice
         part=None, # Not used
-    ) -> Pass: # The teacher's stretch; `given` is where the student's begins, and which times both visit
+    ) -> Pass: # On the teacher's device
         "Draw pairs; they go back when the student has made its stretch, see `settle`"
-        idx,net = self._drawn(n, generator),self.teacher
-        at = self._there(self.when(idx))
-        to = self._there(torch.stack([self.when(idx, k) for k in range(1, self.jumps+1)], 1))
-        with torch.no_grad(): way = net.generate({}, {'xt':self._there(self.xt[idx]), 'to':to}, at)
-        self.count[1] += n*self.jumps
-        self.taken = idx,_end(way)
-        return Pass(self.under, way, None, given={'xt':self._there(self.own[idx]), 'to':to}, at=at, noise={})
+        idx = self._drawn(n, generator)
+        made = self[idx]
+        self.taken = idx,_end(made.trace)
+        return made
 
     def settle(self,
         student:Trace # What the student made of the last pass
