@@ -9,7 +9,7 @@ __all__ = ['random_groups', 'deleted_groups', 'jackknife', 'suite']
 import math
 import numpy as np, torch
 from scipy import stats as sps
-from .metrics import GAN, Reference, STANDARD, leave_groups_out
+from .metrics import GAN_METRICS, Reference, STANDARD, leave_groups_out
 from ..noise import stream
 from ..stats import check_level, estimate
 
@@ -57,7 +57,7 @@ def suite(
     real, # Real features `(n, d)` or a `Reference`; fixed, but for EMD of equal numbers, which takes as many as remain
     fake, # Fake features `(m, d)`
     groups:int=20, # Groups left out in turn
-    names:tuple=(*STANDARD,*GAN,'mind'), # Metrics wanted
+    names:tuple=(*STANDARD,*GAN_METRICS,'mind'), # Metrics wanted
     level:float=.95, # Coverage
     seed:int=0, # Seed of the partition
 ) -> dict: # Metric → `value` (on all images), `lo`, `hi`, `interval`

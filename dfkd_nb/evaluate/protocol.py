@@ -145,7 +145,7 @@ def generation_rows(
         raise ValueError(f"{who['method']}: {len(images)} images, {p.n} are compared; make more or lower n")
     f,groups = bench.features(images[:p.n]),p.jackknife_groups
     standard = _distances(bench.reference, f, groups, (*M.STANDARD,'mind'), _standard)
-    gan = _distances(bench.first, f, groups, M.GAN, M.gan_metrics)
+    gan = _distances(bench.first, f, groups, M.GAN_METRICS, M.gan_metrics)
     return rows_of(who, standard, bench.standard, n=p.n)+rows_of(who, gan, bench.gan, n=p.n)
 
 @torch.no_grad()

@@ -22,7 +22,7 @@ from ..files import data_dir, did_you_mean, repo_root
 from ..data.access import RECORDS
 from ..data.images import HUB
 from ..distil.arms import ARMS, Arm, Term, unlike
-from ..evaluate.metrics import GAN, STANDARD
+from ..evaluate.metrics import GAN_METRICS, STANDARD
 from ..guidance.losses import MATCHING, TERMS, named_terms
 from ..models.classifier import build_steps
 from ..models.dgm import DGM
@@ -464,7 +464,7 @@ def problems(self:Study) -> list: # In words, with the key each is about
 # %% ../../nbs/study/config.ipynb #9468d1dd
 _HALF = ('parameters','bytes','single_ms','single_iqr_ms','batch_ms','batch_iqr_ms','peak_bytes')
 MEASURED = {   # metrics by what an evaluation is asked for, see `evaluate.protocol`
-    'generation':(*STANDARD,'mind',*GAN), 'inference':('mse','psnr','elbo','bpd'),
+    'generation':(*STANDARD,'mind',*GAN_METRICS), 'inference':('mse','psnr','elbo','bpd'),
     'cost':('parameters','parameters_decoder','bytes','single_ms','single_iqr_ms','batch_ms','batch_iqr_ms'),
     'reconstruction':('reconstruction_fd','reconstruction_kid'), 'fidelity':('decoder_mse','decoder_psnr','code_mse'),
     'halves':(*(f'encoder_{k}' for k in _HALF), *(f'decoder_{k}' for k in _HALF))}
