@@ -15,7 +15,8 @@ CELEBA_ROLES = {'0':'private_train', '2':'private_test'} # Of the second list; 1
 
 def _lines(path, skip):
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; CelebA's folder holds img_align_celeba/ and {', '.join(CELEBA_LISTS)}")
+        lists = ', '.join(CELEBA_LISTS)
+        raise FileNotFoundError(f"{path} is missing; CelebA's folder holds img_align_celeba/ and {lists}")
     return [line.split() for line in path.read_text().splitlines()[skip:] if line.strip()]
 
 def attribute_values(
