@@ -25,7 +25,8 @@ BUSY  := || { code=$$?; [ $$code != 75 ] || echo '$(WAIT)' >&2; exit $$code; }
 CHECK := $(IN) python workflow/check.py
 
 .DEFAULT_GOAL := help
-.PHONY: help env study study-full study-classifiers study-guidance study-poor-prior study-autoencoder bench test \
+.PHONY: help env study study-full study-classifiers study-guidance study-poor-prior study-autoencoder \
+        study-families bench test \
         smoke check lint pretrain lab prepare readme clean distclean
 .DELETE_ON_ERROR:
 
@@ -35,6 +36,7 @@ help:
 	@echo 'make study-classifiers  Hinton, Lopes, DeepInversion, DAFL and DiffDFKD on equal terms, three seeds: hours'
 	@echo 'make study-guidance  what to match, how to take the step, what it costs, what leaks, up to five seeds: hours'
 	@echo 'make study-poor-prior  the sources of images again, for a teacher whose own samples are poor, five seeds: hours'
+	@echo 'make study-families  one way of distilling without data, tried on every family, three to five seeds'
 	@echo 'make study-autoencoder  shrink an autoencoder, and the one of the shipped pipeline, five seeds: hours'
 	@echo 'make bench       time the metric suite against textbook computations'
 	@echo 'make lab         open the notebooks in JupyterLab'
@@ -62,9 +64,20 @@ $(READY): settings.ini setup.py
 study: $(READY)
 	@$(SNAKE) workflow/config/embedded.yaml $(BUSY)
 	@$(SNAKE) workflow/config/autoencoder-small.yaml $(BUSY)
+	@set -e; for k in $(FAMILIES); do $(SNAKE) workflow/config/family-$$k-small.yaml; done $(BUSY)
+	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/families.ipynb reports/families-small/families.html \
+	  study=families-small small=true $(BUSY)
 	@printf '\nThe reports; begin with comparison.html:\n'
 	@printf '  %s\n' "$(CURDIR)"/reports/embedded/*.html "$(CURDIR)"/reports/autoencoder-small/*.html
+	@printf '  %s\n' "$(CURDIR)"/reports/families-small/*.html
 	@echo 'They stand in place of the committed ones; `git checkout reports/embedded` brings those back.'
+
+FAMILIES := helmholtz vrnn
+# a study for every family, one page; what was interrupted goes on where it was
+study-families: $(READY)
+	@set -e; for k in $(FAMILIES); do $(SNAKE) workflow/config/family-$$k.yaml; done $(BUSY)
+	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/families.ipynb reports/families/families.html $(BUSY)
+	@printf '\nThe report:\n  %s\n' "$(CURDIR)/reports/families/families.html"
 
 study-full: $(READY)
 	@$(SNAKE) workflow/config/embedded-full.yaml $(BUSY)

@@ -25,6 +25,12 @@ METRICS = {   # name, best ('↓' low, '↑' high, '½', or nothing), scale, for
     'reconstruction_kid':('KID of reconstructions','↓',1,'.3f'),
     'code_mse':('code MSE ×10³','↓',1e3,'.2f'), 'fd_decoded':('FD to the teacher’s pictures','↓',1,'.1f'),
     'kid_decoded':('KID to them','↓',1,'.3f'), 'mse_decoded':('MSE to them ×10³','↓',1e3,'.2f'),
+    # points and strokes
+    'marginal_kl':('KL from the teacher, nats','↓',1,'.4f'), 'log_likelihood':('log p, nats per row','↑',1,'.3f'),
+    'wasserstein':('W₁ to held-out rows','↓',1,'.3f'), 'modes':('modes','',1,'.0f'),
+    'w1':('W₁ of strokes, sd','↓',1,'.3f'), 'w1_stroke_length':('W₁ of lengths, boxes','↓',1,'.3f'),
+    'w1_turning':('W₁ of turns, rad','↓',1,'.3f'), 'w1_pen_lifts':('W₁ of pen lifts','↓',1,'.2f'),
+    'w1_points':('W₁ of points','↓',1,'.2f'), 'elbo_per_point':('ELBO, nats per point','↑',1,'.3f'),
     # cost
     'encoder_parameters':('encoder parameters','',1,',.0f'), 'encoder_bytes':('encoder, MB','',1e-6,'.3f'),
     'encoder_single_ms':('encode one, ms','↓',1,'.2f'), 'encoder_batch_ms':('encode 64, ms','↓',1,'.1f'),
