@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 from fastcore.basics import patch
 from IPython.display import Image, display
 from ..claims import per_seed
-from .reading import lacking, read_study
+from .reading import WHO, lacking, read_study, saved_rows, summary
 from .sentences import ratio_words, say
 from .tables import METRICS, describe, find, metric_name, results_table
 from .verdicts import claims_table, study_verdicts
@@ -27,10 +27,11 @@ class Family:
     free:dict # Label → students without; the first was declared to be compared
     more:tuple=() # Further metrics of its table
     about:str='' # What it is, in a sentence
+    also:str='' # A further evaluation of its study that has a table too
 
 def _of(arm, source='', **shape): return dict(model='student', arm=arm, source=source, **shape)
 
-_W8,_SMALL,_NARROW = dict(width=8, size=0),dict(shape='small'),dict(shape='narrow')
+_W8,_SMALL,_NARROW,_SAME = dict(width=8, size=0),dict(shape='small'),dict(shape='narrow'),dict(shape='same')
 FAMILIES = (
     Family('hierarchical VAE', 'embedded-full', 'mse', {'real images':_of('B', 'real', **_W8)},
            {"own samples":_of('B', 'prior', **_W8),
@@ -61,6 +62,12 @@ FAMILIES = (
             'likelihood of own samples':_of('C', 'prior', **_SMALL)},
            ('one_nn','elbo_per_point'),
            'A recurrent model that writes characters, stroke by stroke; distances of the distributions of strokes.'),
+    Family('continual VAE', 'family-continual', 'mse', {'joint, with the old data':_of('joint', 'real', **_SAME)},
+           {'replay of own samples':_of('replay', 'prior', **_SAME),
+            'replay of guided images':_of('replay', 'guided', **_SAME),
+            'distillation':_of('distil', 'real', **_SAME), 'nothing':_of('none', 'real', **_SAME)}, ('fd','elbo'),
+           'A model of garments learns footwear and bags; here is what is left of the garments. *With data*: the old '
+           'images are still there.', 'new'),
     Family('diffusion', 'family-ddpm', 'fd', {'denoising the data':_of('C', 'real', **_SMALL)},
            {'pool of half-denoised samples':_of('pool', '', **_SMALL),
             'shared-noise trajectories':_of('trajectory', '', **_SMALL),
@@ -153,7 +160,19 @@ def table(self:FamiliesPage,
     size = [m for m in ('parameters','bytes','single_ms') if (st.evaluate.metric==m).any()]
     display(results_table(st.evaluate, rows, metrics, ('teacher',*data), family.name[:1].upper()+family.name[1:]))
     some = {k:w for k,w in rows.items() if k=='teacher' or k in data}
+    if family.also: self.further(family, rows)
     if size: display(results_table(st.evaluate, some, size, ('teacher',), f'{family.name}: size and latency'))
+
+@patch
+def further(self:FamiliesPage,
+    family:Family, # One that has a further evaluation
+    rows:dict, # Label → selection
+):
+    "The same models, evaluated in another way"
+    table = summary(saved_rows(self.st(family).results/f'evaluate-{family.also}', ('width','size','shape')), WHO)
+    metrics = [m for m in (family.metric,*family.more) if len(table) and (table.metric==m).any()]
+    some = {k:w for k,w in rows.items() if metrics and find(table, metrics[0], **w)}
+    if some: display(results_table(table, some, metrics, ('teacher',), f'{family.name}: {family.also}'))
 
 @patch
 def picture(self:FamiliesPage,

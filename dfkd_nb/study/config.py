@@ -105,6 +105,7 @@ class Study(Part):
     shapes:dict[ShapeName,dict] = {} # Name → settings of a student that differ from its teacher's, see `student_of`
     students:list[Students] = [] # Blocks; a block's own settings replace those of `distil`
     evaluate:Evaluation = {}
+    also:dict[Word,Evaluation] = {} # Further evaluations, by name: how each differs from `evaluate`, e.g. other classes
     records:RecordEvaluation|None = None # How models of data that is no images are evaluated, in place of `evaluate`
     pipeline:InPipeline|None = None # Students in place of their teacher in its pipeline
     guidance:Guiding|None = None
@@ -455,6 +456,13 @@ def _classifiers(study):
             if n>there: yield f'{where}.n: {n} images are asked of the set {source!r}, which has {there}'
 
 CHECKS = (_places, _sets, _waits, _blocks, _shapes, _students, _evaluation, _guidance, _classifiers)
+
+def _also(study):
+    "Further evaluations need students, and images"
+    for name in study.also:
+        if study.of_records: yield f'also.{name}: the data {study.dataset!r} is no images, and evaluated once'
+
+CHECKS = (*CHECKS,_also)
 
 @patch
 def problems(self:Study) -> list: # In words, with the key each is about

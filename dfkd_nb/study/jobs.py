@@ -128,9 +128,17 @@ def marks(self:Jobs,
 def _evaluation(self:Jobs, folder, needs, **own):
     students,sets = list(self.study.all_students()),self.set_names()
     return self.job('E06_evaluate', folder, [*self.marks(students, sets), *self.pipeline, *needs],
-                    **{**self.study.evaluate, **own}, **self.data, students=f'{self.work}/students',
-                    student_names=students, sets=f'{self.work}/sets', set_names=sets, generator=self.generator,
-                    seeds=self.study.seeds, work=f'{self.work}/evaluate')
+                    **{'work':f'{self.work}/evaluate', **self.study.evaluate, **own}, **self.data,
+                    students=f'{self.work}/students', student_names=students, sets=f'{self.work}/sets',
+                    set_names=sets, generator=self.generator, seeds=self.study.seeds)
+
+@patch
+def evaluate_also(self:Jobs,
+    name:str # A further evaluation, key of the study's `also`
+) -> Job:
+    "The same students, evaluated in another way too"
+    folder,own = f'{self.work}/evaluate-{name}',self.study.also[name]
+    return self._evaluation(folder, [], **own, work=folder, out=f'{self.results}/evaluate-{name}')
 
 @patch
 def _evaluate_records(self:Jobs):
@@ -303,6 +311,7 @@ def wanted(self:Jobs) -> list: # Files
             + self.marks(self.study.all_students(), self.set_names())
             + ([f'{self.results}/evaluate/{TABLE}'] if self.study.students else [])
             + ([f'{self.results}/pipeline/{TABLE}'] if self.study.pipeline is not None else [])
+            + [f'{self.results}/evaluate-{k}/{TABLE}' for k in self.study.also]
             + [f'{self.work}/classifiers/{k}/{_STUDENT_MARK}' for k in self.classifier_names()])
 
 @patch
@@ -311,6 +320,7 @@ def all_jobs(self:Jobs) -> list: # Of `Job`
     s,g = self.study,self.study.guidance
     out = [self.synthesise(*o) for o in s.sets()] + [self.distil(k) for k in s.all_students()]
     if s.students: out += [*([] if s.of_records else [self.measure()]), self.evaluate()]
+    out += [self.evaluate_also(k) for k in s.also]
     if g: out += [self.guidance_cost(k) for k in g.ladder]
     if g and g.search: out += [self.search_guidance(), self.evaluate_search()]
     if g and g.leakage: out.append(self.leak_check())
