@@ -72,8 +72,16 @@ class PoolPasses(nn.Module):
         xt,at,net = self._there(self.xt[idx]),self._there(self.when(idx)),self.teacher
         self.count[1] += len(idx)
         step = net.generate({}, {'xt':xt}, at)
-        moved = net.jump(xt, net.noise_in(step, xt, at), at, self._there(self.when(idx, 1)))
+        to = self.when(idx, 1)
+        moved = net.jump(xt, net.noise_in(step, xt, at), at, self._there(to), self._drawn_at(idx, to))
         return Pass(self.under, step, None, given={'xt':xt}, at=at, noise={}),moved
+
+    def _drawn_at(self, idx, to):
+        "What a jump draws: of the sample and the time alone, so that pairs share it"
+        if not getattr(self.teacher, 'eta', 0): return None
+        items = self.item[idx].tolist()
+        noise = self.teacher.noise(self.seed, items, 'pool_start', to.clamp(min=0).tolist(), 1)
+        return next(iter(noise.values()))
 
     def _put(self, idx, xt, jumps):
         "Put samples back; finished ones start again"
@@ -131,9 +139,12 @@ class TrajectoryPasses(PoolPasses):
         "What the teacher makes of some pairs; they stay where they are"
         at,net = self._there(self.when(idx)),self.teacher
         to = self._there(torch.stack([self.when(idx, k) for k in range(1, self.jumps+1)], 1))
-        with torch.no_grad(): way = net.generate({}, {'xt':self._there(self.xt[idx]), 'to':to}, at)
+        shared = {'to':to}
+        drawn = [self._drawn_at(idx, self.when(idx, k)) for k in range(1, self.jumps+1)]
+        if drawn[0] is not None: shared['way'] = torch.stack(drawn, 1)
+        with torch.no_grad(): way = net.generate({}, {'xt':self._there(self.xt[idx]), **shared}, at)
         self.count[1] += len(idx)*self.jumps
-        return Pass(self.under, way, None, given={'xt':self._there(self.own[idx]), 'to':to}, at=at, noise={})
+        return Pass(self.under, way, None, given={'xt':self._there(self.own[idx]), **shared}, at=at, noise={})
 
     def take(self,
         n:int, # How many pairs

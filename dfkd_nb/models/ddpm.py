@@ -51,17 +51,19 @@ class DDPM(DGM, PyTorchModelHubMixin):
         blocks:int=1, # Residual blocks of a level
         patch:int=2, # Pixels are put together in squares of this size
         groups:int=8, # Of the group norms
-        sampling_steps:int=20, # Of DDIM
+        sampling_steps:int=20, # Of the sampler
+        eta:float=0., # Part of the noise that a jump draws anew: 0 is DDIM, 1 draws as much as the chain itself does
     ):
         super().__init__()
         if size%(patch*2**(len(widths)-1)):
             raise ValueError(f"size={size}: expected a multiple of {patch*2**(len(widths)-1)}, for patch={patch} and "
                              f"{len(widths)} levels")
+        if not 0<=eta<=1: raise ValueError(f"eta={eta}: expected a part in [0, 1]")
         if not 1<=sampling_steps<=self.steps:
             raise ValueError(f"sampling_steps={sampling_steps}: expected 1 to {self.steps}")
         shape = (channels,size,size)
         self.variables = {'xt':Variable(shape, time=self.steps), 'x':Variable(shape, 'data', 'none')}
-        self.patch,self.sampling_steps = patch,sampling_steps
+        self.patch,self.sampling_steps,self.eta = patch,sampling_steps,eta
         down = [f"{'Attn' if k in attention else ''}DownBlock2D" for k in range(len(widths))]
         up = [f"{'Attn' if k in attention else ''}UpBlock2D" for k in reversed(range(len(widths)))]
         inside = channels*patch**2
@@ -78,6 +80,31 @@ class DDPM(DGM, PyTorchModelHubMixin):
     def halves(self) -> dict: # Name → modules
         "The way up has no weights"
         return {'encoder':[], 'decoder':[self.net]}
+
+    def noise(self,
+        seed:int, # Run seed
+        items, # Item numbers, length `n`
+        purpose:str='look', # See `noise.PURPOSES`
+        at=None, # One time per item; `None` takes the last, and what the jumps of the sampler draw
+        repeat:int=0, # Number of the draw
+    ) -> dict: # `xt`, `(n, c, h, w)`; and, where jumps draw, `way`, `(n, sampling_steps-1, c, h, w)`
+        "Noise of one time, or of a whole way"
+        out = super().noise(seed, items, purpose, at, repeat)
+        if at is not None or not self.eta: return out
+        def of(t): return super(DDPM, self).noise(seed, items, purpose, [t]*len(items), repeat)['xt']
+        later = self.times()[1:].tolist()
+        return out | dict(way=torch.stack([of(t) for t in later], 1)) if later else out
+
+    def draw(self,
+        n:int, # Number of items
+        generator:torch.Generator, # Source
+        at=None, # As in `noise`
+    ) -> dict: # As `noise`
+        "Noise from a generator, for training steps and timings"
+        out = super().draw(n, generator, at)
+        if at is not None or not self.eta or self.sampling_steps<2: return out
+        shape = (n, self.sampling_steps-1, *self.variables['xt'].shape)
+        return out | dict(way=torch.randn(shape, generator=generator).to(self.device))
 
     def predict(self,
         xt:torch.Tensor, # Images at time `at`, `(b, c, h, w)`, inside
@@ -100,19 +127,20 @@ class DDPM(DGM, PyTorchModelHubMixin):
         at:torch.Tensor|None=None, # Times, `(b,)`
         cond=None, # Not used
     ) -> Trace: # One visit: the conditional of the time before; or, with `given['to']`, where jumps lead, `(b, k, …)`
-        "One step back; or some jumps of DDIM, to the times `given['to']`, `(b, k)`, falling, -1 being the image"
+        """One step back; or some jumps, to the times `given['to']`, `(b, k)`, falling, -1 being the image, with the
+        noise `given['way']`, `(b, k, …)`, where jumps draw"""
         if not given or 'xt' not in given or at is None:
             raise ValueError("a DDPM is visited one step at a time: pass given={'xt': images} and at=times; "
                              "sample goes all the way")
-        if 'to' in given: return self._jumps(given['xt'], at, given['to'])
+        if 'to' in given: return self._jumps(given['xt'], at, given['to'], given.get('way'))
         return self._back(given['xt'], self.predict(given['xt'], at), at, noise=noise.get('xt'))
 
-    def _jumps(self, xt, at, to):
+    def _jumps(self, xt, at, to, way):
         "Some jumps one after the other, every place kept; an image stays what it is"
         places = []
         for k in range(to.shape[1]):
             here = at.clamp(min=0)
-            there = self.jump(xt, self.predict(xt, here), here, to[:,k])
+            there = self.jump(xt, self.predict(xt, here), here, to[:,k], None if way is None else way[:,k])
             xt,at = torch.where((at<0)[:,None,None,None], xt, there),to[:,k]
             places.append(xt)
         return Trace(xt=visit(self.variables['xt'], 'point', value=torch.stack(places, 1)))
@@ -155,13 +183,17 @@ class DDPM(DGM, PyTorchModelHubMixin):
         eps:torch.Tensor, # Noise in them
         at:torch.Tensor, # Times, `(b,)`
         to:torch.Tensor, # Times, `(b,)`; -1 is the image
+        noise:torch.Tensor|None=None, # New noise, like `xt`, where `eta` is above 0
     ) -> torch.Tensor: # Images at `to`
-        "One step of DDIM, without new noise"
+        "One step of DDIM (Song et al. 2021, eq. 12), with as much new noise as `eta` says"
         a = self._at(self.alpha_bar, at)
         b = torch.where(to>=0, self.alpha_bar[to.clamp(min=0)], self.alpha_bar.new_ones(()))[:,None,None,None]
         x = ((xt-(1-a).sqrt()*eps)/a.sqrt()).clamp(-1,1)
         again = (xt-a.sqrt()*x)/(1-a).sqrt()                                # the noise that goes with a clipped image
-        return b.sqrt()*x+(1-b).sqrt()*again
+        if not self.eta: return b.sqrt()*x+(1-b).sqrt()*again
+        if noise is None: raise ValueError(f"eta={self.eta:g}: a jump draws noise; pass it, or use eta=0")
+        spread = self.eta*((1-b)/(1-a)*(1-a/b)).clamp(min=0).sqrt()
+        return b.sqrt()*x+(1-b-spread**2).clamp(min=0).sqrt()*again+spread*noise
 
     def noise_in(self,
         step:Trace, # From `generate`
@@ -173,16 +205,18 @@ class DDPM(DGM, PyTorchModelHubMixin):
         return (xt/(1-self._at(self.beta, at)).sqrt()-p['mean'])/p['scale']
 
     def sample(self,
-        noise:dict, # `xt`: where the sampler begins
+        noise:dict, # `xt`: where the sampler begins; `way`: what its jumps draw, if they do
         given=None, # Not used
         cond=None, # Not used
     ) -> Trace: # `x`, in [0, 1]
         "All the way, by DDIM"
-        xt,times = noise['xt'],self.times()
+        xt,times,way = noise['xt'],self.times(),noise.get('way')
         for k,t in enumerate(times):
             at = t.expand(len(xt))
             to = times[k+1].expand(len(xt)) if k+1<len(times) else torch.full_like(at, -1)
-            xt = self.jump(xt, self.predict(xt, at), at, to)
+            last = k==len(times)-1                                             # an image gets no new noise
+            drawn = None if way is None else torch.zeros_like(xt) if last else way[:,k]
+            xt = self.jump(xt, self.predict(xt, at), at, to, drawn)
         return Trace(x=visit(self.variables['x'], 'point', value=((xt+1)/2).clamp(0,1)))
 
 # %% ../../nbs/models/ddpm.ipynb #5b5f5f08
