@@ -17,7 +17,7 @@ READY := $(VENV)/.dfkd_nb-installed
 # rules find the environment's commands first
 IN    := PATH="$(abspath $(BIN)):$$PATH"
 # one run at a time: our lock goes with the process, snakemake's own would outlive a kill
-ALONE := $(IN) flock -n -E 75 $(READY)
+ALONE := $(IN) $(if $(LOCKED),,flock -n -E 75 $(READY))
 SNAKE := $(ALONE) snakemake --nolock -s workflow/Snakefile -c $(CORES) --rerun-incomplete \
          --rerun-triggers mtime params --quiet rules --configfile
 WAIT  := error: another run is at work in this checkout; wait for it, or stop it
@@ -56,23 +56,32 @@ $(READY): settings.ini setup.py
 	  { echo "error: $$($(PYTHON) --version) is too old, 3.11 or later is needed; $(OTHER)" >&2; exit 1; }
 	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV) || \
 	  { echo 'error: $(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv' >&2; exit 1; }
+	@# modules are compiled when they are first imported: most never are
 	@echo 'installing into $(VENV) (about 2.5 GB and a few minutes, once)'
-	@$(BIN)/python -m pip install --quiet $(TORCH)
-	@$(BIN)/python -m pip install --quiet -e '.[study,dev]'
+	@$(BIN)/python -m pip install --quiet --no-compile $(TORCH)
+	@$(BIN)/python -m pip install --quiet --no-compile -e '.[study,dev]'
 	@touch $@
 
+# the small studies run beside the embedded one: they are through long before it takes its timings
 study: $(READY)
-	@$(SNAKE) workflow/config/embedded.yaml $(BUSY)
-	@$(SNAKE) workflow/config/autoencoder-small.yaml $(BUSY)
-	@set -e; for k in $(FAMILIES); do $(SNAKE) workflow/config/family-$$k-small.yaml; done $(BUSY)
-	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/families.ipynb reports/families-small/families.html \
-	  study=families-small small=true $(BUSY)
+	@$(ALONE) $(MAKE) --no-print-directory LOCKED=1 both $(BUSY)
 	@printf '\nThe reports; begin with comparison.html:\n'
 	@printf '  %s\n' "$(CURDIR)"/reports/embedded/*.html "$(CURDIR)"/reports/autoencoder-small/*.html
 	@printf '  %s\n' "$(CURDIR)"/reports/families-small/*.html
 	@echo 'They stand in place of the committed ones; `git checkout reports/embedded` brings those back.'
 
+.PHONY: both small
+both:
+	@$(MAKE) --no-print-directory LOCKED=1 CORES=1 small & small=$$!; \
+	$(SNAKE) workflow/config/embedded.yaml; code=$$?; wait $$small || code=$$?; exit $$code
+
 FAMILIES := helmholtz vrnn
+small:
+	@$(SNAKE) workflow/config/autoencoder-small.yaml
+	@set -e; for k in $(FAMILIES); do $(SNAKE) workflow/config/family-$$k-small.yaml; done
+	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/families.ipynb reports/families-small/families.html \
+	  study=families-small small=true
+
 # a study for every family, one page; what was interrupted goes on where it was
 study-families: $(READY)
 	@set -e; for k in $(FAMILIES); do $(SNAKE) workflow/config/family-$$k.yaml; done $(BUSY)
