@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['JUDGES', 'Judge', 'judge_of', 'stacked', 'RecordBench', 'save_figure']
 
-# %% ../../nbs/evaluate/record_protocol.ipynb #70e2a55c
+# %% ../../nbs/evaluate/record_protocol.ipynb #c1f7d800
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -75,8 +76,9 @@ def stacked(
     "Figures, one below the other"
     pictures = []
     for f in figures:
-        f.canvas.draw()
-        pictures.append(f.canvas.buffer_rgba())
+        png = io.BytesIO()
+        f.savefig(png, format='png', dpi=110)
+        pictures.append(plt.imread(io.BytesIO(png.getvalue())))
     height,width = sum(f.get_figheight()+.25 for f in figures),figures[0].get_figwidth()
     fig,axs = plt.subplots(len(figures), 1, figsize=(width,height), squeeze=False)
     for ax,picture,title in zip(axs[:,0], pictures, titles):
