@@ -109,8 +109,10 @@ def saved_rows(
     folder:Path, # Below the results of a study
     columns:tuple=(), # Columns that an empty table has beside the usual ones
 ) -> pd.DataFrame: # Tidy rows, one per seed
-    "Everything measured below a folder; empty if it is not there"
-    try: return load_results(folder)
+    "Everything measured below a folder; empty if it is not there. A seed has its column, so protocols leave it out"
+    try:
+        rows = load_results(folder)
+        return rows.assign(protocol=rows.protocol.str.replace(r', seed \d+', '', regex=True))
     except FileNotFoundError: return pd.DataFrame(columns=list(dict.fromkeys([*KEYS,*columns,'run'])))
 
 def summary(
