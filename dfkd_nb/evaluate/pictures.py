@@ -20,7 +20,7 @@ def model_pictures(
 ) -> dict: # `samples` (40), `reconstructions` (ten originals, and below them what the model makes of them): what it can
     "What a model makes"
     out = {'samples':samples(model, seed, 40, bench.protocol.labels)} if model.can('generate') else {}
-    if not (encodes and model.can('infer')): return out
+    if model.steps or not (encodes and model.can('infer')): return out             # a chain has no code
     x = bench.test.batch(slice(0,10))
     seen = model.infer(x.to(bench.protocol.device), **bench.told(model, slice(0,10)))[1].output.mean.cpu()
     return out|{'reconstructions':torch.cat([x,seen])}

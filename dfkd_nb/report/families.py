@@ -54,8 +54,8 @@ FAMILIES = (
             'local distillation':_of('local', '', **_SMALL),
             'wake-sleep on own samples':_of('C', 'prior', **_SMALL)},
            ('log_likelihood','wasserstein'),
-           'Four pairs of bits for the eruptions of Old Faithful; the KL is exact. 354 parameters to 102. Distance from '
-           'the *teacher* favours students of it over one of the data; the likelihood of held-out rows does not.'),
+           'Four pairs of bits for the eruptions of Old Faithful; the KL is exact. 354 parameters to 102. Distance '
+           'from the *teacher* favours its students over one of the data; the likelihood of held-out rows does not.'),
     Family('VRNN', 'family-vrnn', 'w1', {'likelihood of the data':_of('C', 'real', **_SMALL)},
            {'shared noise':_of('A', '', **_SMALL),
             'local distillation':_of('local', '', **_SMALL),
