@@ -22,8 +22,8 @@ from ..synthesis.recipe import Recipe, Step
 COMMANDS = {'smoke':'make smoke', 'embedded':'make study', 'embedded-full':'make study-full',
             'classifiers':'make study-classifiers', 'guidance':'make study-guidance',
             'poor-prior':'make study-poor-prior', 'autoencoder':'make study-autoencoder',
-            'pipeline-vae':'make study-autoencoder', 'family-helmholtz':'make study-families',
-            'family-vrnn':'make study-families', 'family-ddpm':'make study-families'}
+            'pipeline-vae':'make study-autoencoder', 'families':'make study-families',
+            **{f'family-{k}':'make study-families' for k in ('helmholtz','vrnn','continual','ddpm')}}
 
 def how_to_make(
     study:str # Name of the study
