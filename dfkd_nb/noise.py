@@ -55,6 +55,7 @@ PURPOSES = {
     'inference':          Purpose(22*64, 64, 'inference passes to distil'),
     'step':               Purpose(23*64, 64, 'single steps of a chain to distil'),
     'pool_start':         Purpose(24*64, 64, 'noise that samples of a pool begin with'),
+    'named_set':          Purpose(25*64, 1, 'choices of a step that are about a named set of images'),
     'inversion':          Purpose(40*64, 1, 'images that an inversion starts from'),
     'probe':              Purpose(41*64, 64, 'samples that a student is watched on; targets of activation records'),
     'generator':          Purpose(42*64, 1, 'images that DeepInversion starts from'),

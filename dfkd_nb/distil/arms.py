@@ -257,7 +257,7 @@ class Distillation:
         "A term's source of choices; for a named set a stream of its own, so that all arms draw the same of it"
         if not self.arm.sets: return lambda t: generator
         step = int(torch.randint(2**31, (), generator=generator))
-        return lambda t: stream(step, zlib.crc32(t.key.encode()))
+        return lambda t: stream(step, 'named_set', zlib.crc32(t.key.encode()), 0)
 
     def _own_data(self, t, generator, progress, student):
         "Images for a term of the student alone, and their conditions"
