@@ -77,7 +77,7 @@ def refusal(
     "Why a model has no rows of a group: by what it declares"
     sees,unlabelled = group in ('inference','reconstruction','fidelity'),labels is None or bool((labels<0).any())
     if model.condition is not None and sees and unlabelled: return 'it is conditional, and test images have no labels'
-    whole = group in ('generation','cost') and type(model).sample is not DGM.sample            # it knows the way through
+    whole = group in ('generation','cost') and type(model).sample is not DGM.sample           # it knows the way through
     if model.steps and not whole: return f'it is a chain of {model.steps:,} steps, and a pass visits one'
     if group in ('generation','cost','halves','fidelity') and not model.can('generate'): return 'it cannot generate'
     if group in ('inference','reconstruction') and not model.can('infer'): return 'it cannot encode'
