@@ -62,26 +62,20 @@ $(READY): settings.ini setup.py
 	@$(BIN)/python -m pip install --quiet --no-compile -e '.[study,dev]'
 	@touch $@
 
-# the small studies run beside the embedded one: they are through long before it takes its timings
+# the small studies come last: beside the embedded one they would spoil its timings
 study: $(READY)
-	@$(ALONE) $(MAKE) --no-print-directory LOCKED=1 both $(BUSY)
+	@$(SNAKE) workflow/config/embedded.yaml $(BUSY)
+	@$(SNAKE) workflow/config/autoencoder-small.yaml $(BUSY)
+	@set -e; for k in $(FAMILIES); do $(SNAKE) workflow/config/family-$$k-small.yaml; done $(BUSY)
+	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/families.ipynb reports/families-small/families.html \
+	  study=families-small small=true $(BUSY)
 	@printf '\nThe reports; begin with comparison.html:\n'
 	@printf '  %s\n' "$(CURDIR)"/reports/embedded/*.html "$(CURDIR)"/reports/autoencoder-small/*.html
 	@printf '  %s\n' "$(CURDIR)"/reports/families-small/*.html
 	@echo 'They stand in place of the committed ones; `git checkout reports/embedded` brings those back.'
 
-.PHONY: both small
-both:
-	@$(MAKE) --no-print-directory LOCKED=1 CORES=1 small & small=$$!; \
-	$(SNAKE) workflow/config/embedded.yaml; code=$$?; wait $$small || code=$$?; exit $$code
-
+# those that have a configuration; each has a small one as well
 FAMILIES := helmholtz vrnn
-small:
-	@$(SNAKE) workflow/config/autoencoder-small.yaml
-	@set -e; for k in $(FAMILIES); do $(SNAKE) workflow/config/family-$$k-small.yaml; done
-	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/families.ipynb reports/families-small/families.html \
-	  study=families-small small=true
-
 # a study for every family, one page; what was interrupted goes on where it was
 study-families: $(READY)
 	@set -e; for k in $(FAMILIES); do $(SNAKE) workflow/config/family-$$k.yaml; done $(BUSY)

@@ -162,6 +162,7 @@ SURROGATE,LATENT = Term('surrogate','prior'),Term('latent', 'prior', 'latent', '
 POSTERIOR,OUTPUT = Term('posterior', 'data', 'latent'),Term('output','data')
 ARMS = {'A':Arm((SURROGATE,LATENT)),
         'B':Arm((POSTERIOR,OUTPUT,SURROGATE,LATENT)),
+        'local':Arm((replace(SURROGATE, forced=True), Term('latent', 'prior', 'latent', forced=True))),
         'C':Arm((Term('nelbo', 'data', measure='nelbo'),))}
 
 def arm_of(

@@ -49,6 +49,7 @@ class Criteria:
     def _seen(self, images, labels):
         "What the teacher's encoder sees, as far as it is defined: pooled features of all layers, and the ELBO"
         parts = {'features':[], 'elbo':[]}
+        if self.teacher.steps or not self.teacher.can('infer'): return {}
         for i in torch.arange(len(images)).split(128):
             x = (images[i].float()/255).to(self.teacher.device)
             view = View(x, self.teacher, self.teacher.noise(0, i, 'membership'), None if labels is None else labels[i])

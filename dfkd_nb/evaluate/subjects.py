@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np, torch
 from ..core import state_hash
 from ..cache import cached, content_of
-from .protocol import (WHAT, Bench, cost_rows, fidelity_rows, generation_rows, half_rows, inference,
+from .protocol import (WHAT, Bench, cost_rows, depth_rows, fidelity_rows, generation_rows, half_rows, inference,
                                        inference_rows, reconstruction_rows, samples)
 from ..models.dgm import DGM
+from ..distil.arms import unlike
 from ..models.registry import config_of
 
 # %% ../../nbs/evaluate/subjects.ipynb #b23ee57b
@@ -79,11 +80,12 @@ def refusal(
     if model.condition is not None and sees and unlabelled: return 'it is conditional, and test images have no labels'
     whole = group in ('generation','cost') and type(model).sample is not DGM.sample           # it knows the way through
     if model.steps and not whole: return f'it is a chain of {model.steps:,} steps, and a pass visits one'
-    if group in ('generation','cost','halves','fidelity') and not model.can('generate'): return 'it cannot generate'
+    if group in ('generation','cost','halves','fidelity','depth') and not model.can('generate'): return 'it cannot generate'
     if group in ('inference','reconstruction') and not model.can('infer'): return 'it cannot encode'
     if group in ('inference','reconstruction') and not encodes: return 'its encoder is untrained'
-    if group!='fidelity': return ''
+    if group not in ('fidelity','depth'): return ''
     if teacher is None: return 'it has no teacher'
+    if group=='depth': return unlike(teacher, model)
     if not teacher.can('infer'): return 'its teacher cannot encode'
     return '' if shares_codes(teacher, model) else 'its latents have other shapes than those of its teacher'
 
@@ -129,13 +131,14 @@ def measure_model(
                 inference=inferred, cost=lambda: cost_rows(bench, who, model, folder),
                 reconstruction=lambda: reconstruction_rows(bench, who, model),
                 fidelity=lambda: fidelity_rows(bench, who, model, teacher, encodes),
-                halves=lambda: half_rows(bench, who, model))
+                halves=lambda: half_rows(bench, who, model),
+                depth=lambda: depth_rows(bench, who, model, teacher))
     key = [who, content_of(folder)]
     for group in (g for g in WHAT if g in (bench.protocol.what if what is None else what)):
         if why := refusal(group, model, teacher, encodes, bench.test.labels):
             out.skipped.append(dict(who, group=group, why=why))
             continue
-        extra,code = ([state_hash(teacher),encodes],(type(teacher),)) if group=='fidelity' else ([],())
+        extra,code = ([state_hash(teacher),encodes],(type(teacher),)) if group in ('fidelity','depth') else ([],())
         got = keep(f'{name}-{group}', key+extra, make[group], type(model), *code)
         if group!='inference': out.rows += got; continue
         out.rows += got['rows']; out.errors = np.array(got['errors'])

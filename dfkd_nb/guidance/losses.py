@@ -12,19 +12,19 @@ import torch
 from torch import nn
 from .matching import AggregateMMD, AggregatePosterior, FeatureMMD, FeatureMoments
 from .matching import PriorSamples, READINGS, TypicalComplexity, Typicality, aggregate_prior
-from .terms import adversarial, batch_norm, batch_norm_l2, chosen_levels, classification
+from .terms import adversarial, batch_norm, batch_norm_l2, chosen_levels, classification, denoising
 from .terms import posterior_kl, reconstruction, running_taps
 from .view import View
 from ..models.dgm import DGM
 
 # %% ../../nbs/guidance/losses.ipynb #1d90589c
-TERMS = {'posterior_kl':posterior_kl, 'reconstruction':reconstruction,
+TERMS = {'posterior_kl':posterior_kl, 'reconstruction':reconstruction, 'denoising':denoising,
          'batch_norm':batch_norm, 'batch_norm_l2':batch_norm_l2,
          'classification':classification, 'adversarial':adversarial, 'aggregate_prior':aggregate_prior}
 MATCHING = {'typicality':Typicality, 'typical_complexity':TypicalComplexity,     # built from the teacher's samples
             'aggregate_posterior':AggregatePosterior, 'aggregate_mmd':AggregateMMD,
             'feature_moments':FeatureMoments, 'feature_mmd':FeatureMMD}
-GENERATIVE = ('posterior_kl','reconstruction','aggregate_prior',*MATCHING)
+GENERATIVE = ('posterior_kl','reconstruction','denoising','aggregate_prior',*MATCHING)
 CLASSIFIER,EITHER = ('classification','adversarial'),('batch_norm','batch_norm_l2')
 LEVELWISE = ('posterior_kl','aggregate_posterior','aggregate_mmd','aggregate_prior')   # take a level: `posterior_kl.z1`
 GROUPWISE = ('batch_norm','batch_norm_l2','aggregate_prior',*MATCHING)           # a whole group is then one observation
@@ -62,7 +62,8 @@ def refusals(
     kind,foreign = ('generative teacher',CLASSIFIER) if isinstance(teacher,DGM) else ('classifier',GENERATIVE)
     if isinstance(teacher,DGM):
         if teacher.steps:
-            return dict.fromkeys(asked, f'it is a chain of {teacher.steps:,} steps, and a pass visits one of them')
+            why = f'it is a chain of {teacher.steps:,} steps, and a pass visits one of them'
+            return {k:why for k,(term,_) in asked.items() if term!='denoising'}
         g = torch.Generator().manual_seed(0)
         images = torch.rand(2, *teacher.shape, generator=g).to(teacher.device)
         view = View(images, teacher, teacher.draw(2, g), torch.tensor((teacher.asks or (0,))*2)[:2])

@@ -202,6 +202,7 @@ class DGM(nn.Module):
     variables = {} # Name → `Variable`, in the order of a generative pass; set before any pass
     condition = None # `Variable` of what passes are conditioned on, if anything; its value is the passes' `cond`
     steps = 0 # Length of a chain whose passes visit one time each (`at`) and keep no other; 0 where a pass visits all
+    sampling_steps = 0 # Steps that a chain's `sample` takes; 0 where there is no chain
     arms = {} # Arms of distillation that this family takes in a way of its own, or refuses: see `distil.arms`
 
     @classmethod

@@ -11,7 +11,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 from torch.func import functional_call
 from torch.nn.utils.parametrizations import spectral_norm
-from .dgm import DGM, Trace, Variable, norms, normal, visit
+from .dgm import DGM, Trace, Variable, norms, normal, per_item, visit
 from .families import family, positive_std
 from .registry import register
 
@@ -35,13 +35,14 @@ def make_generator(
 def make_body(
     channels:int, # Of the image
     width:int, # Channels at half the image's height; fourfold at an eighth
-    spectral:bool, # Spectral norm on every layer (a critic), or batch norms (an encoder)
+    norm:str, # `spectral` on every layer or `none` (a critic), or `batch` (an encoder)
 ) -> nn.Sequential: # Images → `(b, 4·width, size/8, size/8)`
     "Strided convolutions"
     layers,ni = [],channels
     for nf in (width, 2*width, 4*width):
         conv = nn.Conv2d(ni, nf, 4, 2, 1)
-        layers += [spectral_norm(conv)] if spectral else [conv, nn.BatchNorm2d(nf)]
+        layers += [spectral_norm(conv)] if norm=='spectral' else [conv]
+        if norm=='batch': layers.append(nn.BatchNorm2d(nf))
         layers.append(nn.LeakyReLU(.2)); ni = nf
     return nn.Sequential(*layers)
 
@@ -56,7 +57,8 @@ def still(
 # %% ../../nbs/models/gan.ipynb #cc4f3fe8
 @register
 class GAN(DGM, PyTorchModelHubMixin):
-    "Generator with a critic and an encoder where they are wanted (Radford et al. 2016; Miyato et al. 2018)"
+    """Generator with a critic and an encoder where they are wanted (Radford et al. 2016; Miyato et al. 2018; the
+    gradient penalty: Mescheder et al. 2018)"""
     def __init__(self,
         latent:int=32, # Size of z
         width:int=32, # Of the generator, see `make_generator`
@@ -67,6 +69,7 @@ class GAN(DGM, PyTorchModelHubMixin):
         size:int=32, # Image height and width, pixels; a multiple of 8
         ship:str='all', # What is saved: `all`, or the `generator` alone
         loss:str='hinge', # Of critic and generator: `hinge`, or the non-saturating `logistic`
+        r1:float=0., # Weight of the critic's squared gradient at real data; above 0 it replaces spectral norms
     ):
         super().__init__()
         if size%8: raise ValueError(f"size={size}: expected a multiple of 8")
@@ -74,17 +77,19 @@ class GAN(DGM, PyTorchModelHubMixin):
         if loss not in ('hinge','logistic'): raise ValueError(f"loss={loss!r}: expected 'hinge' or 'logistic'")
         for k,v in dict(latent=latent, width=width, encoder_width=encoder_width, channels=channels).items():
             if v<1: raise ValueError(f"{k}={v}: expected at least 1")
+        if r1<0: raise ValueError(f"r1={r1}: expected a weight of at least 0")
         if critic<0: raise ValueError(f"critic={critic}: expected a width, or 0 for none")
         self.settings = dict(latent=latent, width=width, critic=critic, encoder=encoder, encoder_width=encoder_width,
-                             channels=channels, size=size, ship=ship, loss=loss)
+                             channels=channels, size=size, ship=ship, loss=loss, r1=r1)
         self.variables = {'z':Variable((latent,)), 'x':Variable((channels,size,size), 'data', 'none')}
         self.generator,self.critic,self.encoder = make_generator(latent, width, channels, size),None,None
         flat = 4*(size//8)**2
         if critic:
-            score = spectral_norm(nn.Linear(flat*critic, 1))
-            self.critic = nn.Sequential(make_body(channels, critic, True), nn.Flatten(), score)
+            score = nn.Linear(flat*critic, 1)
+            body = make_body(channels, critic, 'none' if r1 else 'spectral')
+            self.critic = nn.Sequential(body, nn.Flatten(), score if r1 else spectral_norm(score))
         if encoder:
-            body = make_body(channels, encoder_width, False)
+            body = make_body(channels, encoder_width, 'batch')
             self.encoder = nn.Sequential(body, nn.Flatten(), nn.Linear(flat*encoder_width, 2*latent))
         self.arms = self._arms()
 
@@ -95,7 +100,7 @@ class GAN(DGM, PyTorchModelHubMixin):
                                                                                   measure='mean')
         no_critic = 'it has no critic; build it with critic=32'
         no_encoder = 'it has no encoder; build it with encoder=True'
-        return {'A':(surrogate,), 'features':(surrogate,seen) if self.critic else no_critic,
+        return {'A':(surrogate,), 'local':'it has one conditional, so this would be arm A', 'features':(surrogate,seen) if self.critic else no_critic,
                 'B':(posterior,output,surrogate) if self.encoder else no_encoder,
                 'C':(dict(name='objective', under='data', measure='objective'),) if self.critic else no_critic}
 
@@ -163,10 +168,14 @@ class GAN(DGM, PyTorchModelHubMixin):
         z = self.draw(len(data), generator)['z']
         fake = self.generator(z).float()
         own = fake.detach()
+        data = data.detach().requires_grad_(self.settings['r1']>0)
         real,made,judged = self.critic(data),self.critic(own),still(self.critic, fake)
         if self.settings['loss']=='hinge':
             critic,player = F.relu(1-real).mean()+F.relu(1+made).mean(),-judged.mean()
         else: critic,player = F.softplus(-real).mean()+F.softplus(made).mean(),F.softplus(-judged).mean()
+        if r1 := self.settings['r1']:
+            slope, = torch.autograd.grad(real.sum(), data, create_graph=True)
+            critic = critic+r1/2*per_item(slope**2).mean()
         loss,logs = critic+player,dict(critic=critic, generator=player)
         if self.encoder is None: return loss,logs
         mean,raw = self.encoder(own).float().chunk(2, 1)

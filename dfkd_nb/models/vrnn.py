@@ -55,9 +55,7 @@ class VRNN(DGM, PyTorchModelHubMixin):
     _surrogate = dict(name='surrogate', under='prior')
     _latent = dict(name='latent', under='prior', on='latent', weight=1e-3)
     _posterior,_output = dict(name='posterior', under='data', on='latent'),dict(name='output', under='data')
-    arms = {'A':(_surrogate,_latent), 'B':(_posterior,_output,_surrogate,_latent),
-            'local':(dict(name='local_data', under='prior', forced=True),
-                     dict(name='local_latent', under='prior', on='latent', forced=True))}
+    arms = {'A':(_surrogate,_latent), 'B':(_posterior,_output,_surrogate,_latent)}
     def __init__(self,
         widths:tuple=(96,96), # Hidden layers of each of the five perceptrons
         hidden:int=160, # Units of the LSTM

@@ -6,7 +6,7 @@
 __all__ = ['FAMILY_STUDIES', 'FamilyStudy', 'families_of', 'FamiliesPage']
 
 # %% ../../nbs/report/families.ipynb #e0a26f05
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 import matplotlib.pyplot as plt
 from fastcore.basics import patch
 from IPython.display import Image, display
@@ -14,6 +14,7 @@ from ..claims import per_seed
 from ..files import repo_root
 from .reading import WHO, lacking, read_study, saved_rows, summary
 from .sentences import ratio_words, say
+from .figures import plain_log, show_strips, tile_rows
 from .tables import METRICS, describe, find, metric_name, results_table
 from .verdicts import claims_table, study_verdicts
 
@@ -29,10 +30,13 @@ class FamilyStudy:
     more:tuple=() # Further metrics of its table
     about:str='' # What it is, in a sentence
     also:str='' # A further evaluation of its study that has a table too
+    curve:dict=field(default_factory=dict) # Further evaluations that differ in one number: name → number; '' is the usual
+    over:str='' # What that number is
 
 def _of(arm, source='', **shape): return dict(model='student', arm=arm, source=source, **shape)
 
 _W8,_SMALL,_NARROW,_SAME = dict(width=8, size=0),dict(shape='small'),dict(shape='narrow'),dict(shape='same')
+_PLAYER,_BOTH = dict(shape='player'),dict(shape='both')
 FAMILY_STUDIES = (
     FamilyStudy('hierarchical VAE', 'embedded-full', 'mse', {'real images':_of('B', 'real', **_W8)},
            {"own samples":_of('B', 'prior', **_W8),
@@ -73,8 +77,18 @@ FAMILY_STUDIES = (
     FamilyStudy('diffusion', 'family-ddpm', 'fd', {'denoising the data':_of('C', 'real', **_SMALL)},
            {'pool of half-denoised samples':_of('pool', '', **_SMALL),
             'shared-noise trajectories':_of('trajectory', '', **_SMALL),
-            'denoising own samples':_of('C', 'prior', **_SMALL)}, ('kid','recall'),
-           'A denoising model in pixel space; samples of 20 DDIM steps.'))
+            'denoising own samples':_of('C', 'prior', **_SMALL),
+            'denoising guided images':_of('C', 'guided', **_SMALL)}, ('kid','precision','recall'),
+           'A denoising model in pixel space, 1.75 million parameters to 0.27; samples of 20 steps.', '',
+           {'steps-5':5, 'steps-10':10, '':20, 'steps-50':50}, 'steps of the sampler'),
+    FamilyStudy('GAN', 'family-gan', 'fd', {'playing on the data':_of('C', 'real', **_PLAYER)},
+           {'shared noise, features of the critic':_of('features', '', **_SMALL),
+            'shared noise, pixels':_of('A', '', **_SMALL),
+            'playing on own samples':_of('C', 'prior', **_PLAYER),
+            'encoder and generator on own samples':_of('B', 'prior', **_BOTH),
+            'the same, half of them guided images':_of('B', 'prior+guided', **_BOTH)}, ('kid','precision','recall'),
+           'One latent and no density. Its encoder was fitted on its own samples; a student without data shares its '
+           'noise, or plays the game on its samples.'))
 
 def families_of(
     small:bool=False # The small studies, as `make study` runs them
@@ -182,7 +196,72 @@ def picture(self:FamiliesPage,
 ):
     "What its models make"
     figure = self.st(family).figures/'models.png'
-    if figure.is_file(): display(Image(data=figure.read_bytes()))
+    if figure.is_file(): return display(Image(data=figure.read_bytes()))
+    def run(w): return '-'.join([w['arm'], w['source'] or 'none', w.get('shape') or f"w{w['width']}"])
+    files = {k:f'samples_{run(w)}' for k,w in {**family.data, **family.free}.items()}
+    files = {'held-out images':'samples_real', 'teacher':'samples_teacher', **files}
+    seen = tile_rows({k:self.st(family).figures/f'{v}.png' for k,v in files.items()})
+    if len(seen)<3: return
+    show_strips(seen, title='Samples, first seed; students in a column share their teacher’s noise')
+    plt.show()
+
+@patch
+def curves(self:FamiliesPage,
+    family:FamilyStudy # One that has further evaluations which differ in one number
+):
+    "Its metric over that number, a line per model"
+    results,rows = self.st(family).results,{}
+    who = {'teacher':dict(model='teacher'), **{f'with data: {k}':w for k,w in family.data.items()}, **family.free}
+    for name,x in family.curve.items():
+        folder = results/(f'evaluate-{name}' if name else 'evaluate')
+        table = summary(saved_rows(folder, ('width','size','shape')), WHO) if folder.is_dir() else []
+        for label,w in who.items():
+            if len(table) and (row := find(table, family.metric, **w)): rows.setdefault(label, []).append((x, row))
+    if not rows: return
+    ax = plt.subplots(figsize=(7,3))[1]
+    for label,points in rows.items():
+        xs,ys = [x for x,_ in points],[r['value'] for _,r in points]
+        ax.errorbar(xs, ys, [[v-r['lo'] for v,(_,r) in zip(ys,points)],[r['hi']-v for v,(_,r) in zip(ys,points)]],
+                    fmt='o-' if label!='teacher' else 'ks--', ms=4, lw=1.3, capsize=2, label=label)
+    ax.set(xscale='log', yscale='log', xlabel=family.over, ylabel=metric_name(family.metric))
+    ax.set_xticks(list(family.curve.values()), list(family.curve.values()))
+    plain_log(ax.yaxis)
+    ax.legend(fontsize=8, bbox_to_anchor=(1.01,1), loc='upper left'); plt.show()
+
+@patch
+def spent(self:FamiliesPage,
+    family:FamilyStudy # One of them
+):
+    "What each student cost: calls of the teacher, time of training"
+    st = self.st(family)
+    if not len(st.distil): return
+    rows = {**{f'with data: {k}':w for k,w in family.data.items()}, **family.free}
+    rows = {k:w for k,w in rows.items() if find(st.distil, 'steps', **w)}
+    metrics = [m for m in ('steps','teacher_calls','seconds') if (st.distil.metric==m).any()]
+    if rows: display(results_table(st.distil, rows, metrics, (), f'{family.name}: what a student costs'))
+
+@patch
+def depth(self:FamiliesPage,
+    study:str='family-depth' # Students of a hierarchical teacher, shared noise against local distillation
+):
+    "Error over the number of latents that are a student's own"
+    st = read_study(study, self.root)
+    if not len(st.evaluate): return say(lacking('Depth', study))
+    ways,widths = {'A':'shared noise','local':'local distillation'},sorted(st.evaluate.width[st.evaluate.arm=='A'].unique())
+    fig,axs = plt.subplots(1, len(widths), figsize=(4.2*len(widths),2.8), squeeze=False)
+    for ax,width in zip(axs[0],widths):
+        for arm,label in ways.items():
+            found = [find(st.evaluate, f'own_{k}', model='student', arm=arm, source='', width=width) for k in range(6)]
+            points = [(k,r) for k,r in enumerate(found) if r]
+            xs,ys = [k for k,_ in points],[r['value'] for _,r in points]
+            low,high = ([abs(r[end]-r['value']) for _,r in points] for end in ('lo','hi'))
+            ax.errorbar(xs, ys, [low,high], fmt='o-', ms=4, capsize=2, label=label)
+        ax.set(title=f'students of width {width}', xlabel='latents that are the student’s own', ylabel='KL, nats'); ax.legend()
+    fig.tight_layout(); plt.show()
+    rows = {f'{label}, width {w}':dict(model='student', arm=arm, source='', width=w)
+            for w in widths for arm,label in ways.items()}
+    display(results_table(st.evaluate, rows, ('own_0','own_3','own_5','fd'), (), 'Depth, on a hierarchical VAE'))
+    claims_table(study, study_verdicts(st), st.claims[0].family, 'Claims on depth')
 
 @patch
 def claims(self:FamiliesPage,

@@ -25,6 +25,7 @@ METRICS = {   # name, best ('↓' low, '↑' high, '½', or nothing), scale, for
     'reconstruction_kid':('KID of reconstructions','↓',1,'.3f'),
     'code_mse':('code MSE ×10³','↓',1e3,'.2f'), 'fd_decoded':('FD to the teacher’s pictures','↓',1,'.1f'),
     'kid_decoded':('KID to them','↓',1,'.3f'), 'mse_decoded':('MSE to them ×10³','↓',1e3,'.2f'),
+    **{f'own_{k}':(f'KL with {k} latents of its own, nats','↓',1,',.0f') for k in range(6)},
     # points and strokes
     'marginal_kl':('KL from the teacher, nats','↓',1,'.4f'), 'log_likelihood':('log p, nats per row','↑',1,'.3f'),
     'wasserstein':('W₁ to held-out rows','↓',1,'.3f'), 'modes':('modes','',1,'.0f'),
@@ -51,6 +52,7 @@ METRICS = {   # name, best ('↓' low, '↑' high, '½', or nothing), scale, for
     # what a teacher says of images, and other criteria without data
     'reconstruction':('reconstruction, SSE','',1,'.1f'), 'posterior_kl':('posterior KL, nats','',1,'.1f'),
     'batch_norm':('batch norm','',1,'.3g'), 'typicality':('typicality','',1,'.3g'), 'total':('total loss','',1,'.3g'),
+    'denoising':('denoising error','',1,'.3g'),
     'typical_complexity':('typical complexity','',1,'.3g'), 'aggregate_posterior':('aggregate posterior','',1,'.3g'),
     'aggregate_mmd':('aggregate MMD','',1,'.3g'), 'feature_moments':('feature moments','',1,'.3g'),
     'feature_mmd':('feature MMD','',1,'.3g'), 'png_bytes':('PNG, bytes','',1,',.0f'),

@@ -61,11 +61,11 @@ def _resume(path, objective, opt, ema, config):
     if ema: ema.load_state_dict(state['ema'])
     return state['step'],state['log'],state.get('kept')
 
-def _optimiser(name, params, lr, weight_decay, momentum):
+def _optimiser(name, params, lr, weight_decay, momentum, betas):
     if name=='sgd': return torch.optim.SGD(params, lr=lr, momentum=momentum, weight_decay=weight_decay)
     if name!='adam': raise ValueError(f"optimizer={name!r}: expected 'adam' or 'sgd'")
     if momentum: raise ValueError(f"momentum={momentum} belongs to optimizer='sgd'; Adam has its own moments")
-    return torch.optim.Adam(params, lr=lr, weight_decay=weight_decay)
+    return torch.optim.Adam(params, lr=lr, betas=tuple(betas), weight_decay=weight_decay)
 
 def _probe(probe, objective):
     if probe is None: return {}
@@ -88,6 +88,7 @@ def fit(
     clip:float|None=None, # Largest gradient norm
     optimizer:str='adam', # `adam`, or `sgd` as for the papers' classifiers
     momentum:float=0., # Of `sgd`, in [0, 1)
+    betas=(.9,.999), # Of `adam`: decay of its two moments; players of a game want a smaller first one
     ema:float=0., # Decay of the averaged weights; 0 for none. When used, the networks end with the average
     precision:str='fp32', # `bf16` runs convolutions under autocast; Gaussian heads must opt out
     log_every:int=25, # Steps between rows of the log
@@ -102,13 +103,14 @@ def fit(
         raise ValueError(f"best={best!r} keeps the weights that were probed, ema={ema} their average; choose one")
     accelerator = Accelerator()
     params = [p for p in objective.parameters() if p.requires_grad]
-    opt = _optimiser(optimizer, params, lr, weight_decay, momentum)
+    opt = _optimiser(optimizer, params, lr, weight_decay, momentum, betas)
     model,opt = accelerator.prepare(objective, opt)
     avg = copy.deepcopy(objective.nets) if ema else None
     checkpoint = Path(checkpoint) if checkpoint else None
     config = dict(steps=steps, lr=lr, seed=seed, warmup=warmup, schedule=schedule, weight_decay=weight_decay, clip=clip,
                   ema=ema, precision=precision)
     if optimizer!='adam': config |= dict(optimizer=optimizer, momentum=momentum)  # new keys: old checkpoints stay valid
+    if tuple(betas)!=(.9,.999): config |= dict(betas=list(betas))
     if best: config |= dict(best=best, log_every=log_every)
     config |= about or {}
     start,log,kept = _resume(checkpoint, objective, opt, avg, config)
