@@ -26,11 +26,11 @@ class Judge:
     metrics:tuple # Names of what is measured
     best:str # The one that stands for the family in a table
     roles:tuple # Roles that the evaluation opens
-    score:Callable # `(model, open, n, seed, teacher, encodes)` → rows; `open(role)` gives records
+    score:Callable # `(model, open, n, seed, teacher, encodes, n_bound)` → rows; `open(role)` gives records
     floor:Callable # `(open, n, seed)` → rows with a `model`: what is as good as data, or what has to be beaten
     draw:Callable # `(models by name, open)` → figure
 
-def _scored_points(model, open, n, seed, teacher, encodes):
+def _scored_points(model, open, n, seed, teacher, encodes, n_bound=0):
     return point_metrics(model, open('private_test'), n, seed, teacher)
 
 def _floor_of_points(open, n, seed):
@@ -40,8 +40,8 @@ def _drawn_points(models, open):
     labels = dict(y1='eruption, min', y2='waiting, min')
     return plot_densities(models, open('private_test'), in_minutes, labels)
 
-def _scored_strokes(model, open, n, seed, teacher, encodes):
-    return stroke_scores(model, open('private_test'), n, seed, encodes)
+def _scored_strokes(model, open, n, seed, teacher, encodes, n_bound=0):
+    return stroke_scores(model, open('private_test'), n, seed, encodes, n_bound)
 
 def _floor_of_strokes(open, n, seed):
     return [dict(model='other drawings', **r) for r in stroke_floor(open('private_test'), n, seed)]

@@ -169,12 +169,14 @@ def stroke_scores(
     n:int=500, # Drawings to compare, of the model and of `test`
     seed:int=0, # Of samples, deal and noise
     encodes:bool=True, # Whether the model was taught to encode: else its bound would mean nothing and is left out
+    n_bound:int=0, # Drawings for the bound, the first of `test`; 0 takes all
 ) -> list: # Rows: `metric`, `value`, `lo`, `hi`, `interval`, `protocol`
     "A model's drawings against held-out ones, and what it thinks of these"
     real,_ = dealt(test, n, seed)
     what = f'{n} samples against {n} drawings of {test.name}, seed {seed}'
     rows = _rows(real, sampled_drawings(model, n, seed), standard_of(test.name), seed, what)
     if not (encodes and model.can('infer')): return rows
+    test = test.subset(slice(0, n_bound or None))
     return rows+[dict(metric='elbo_per_point', **bound_per_point(model, test, seed),
                       protocol=f'evidence lower bound, nats per point of standardised offsets, one posterior sample, '
                                f'{len(test)} drawings of {test.name}, seed {seed}')]

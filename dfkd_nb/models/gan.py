@@ -59,6 +59,12 @@ def still(
 class GAN(DGM, PyTorchModelHubMixin):
     """Generator with a critic and an encoder where they are wanted (Radford et al. 2016; Miyato et al. 2018; the
     gradient penalty: Mescheder et al. 2018)"""
+    _surrogate = dict(name='surrogate', under='prior', measure='mean')
+    arms = {'A':(_surrogate,), 'local':'it has one conditional, so this would be arm A',
+            'features':(_surrogate, dict(name='features', under='prior', measure='mean', space='features')),
+            'B':(dict(name='posterior', under='data', on='latent'),
+                 dict(name='output', under='data', measure='mean'), _surrogate),
+            'C':(dict(name='objective', under='data', measure='objective'),)}
     def __init__(self,
         latent:int=32, # Size of z
         width:int=32, # Of the generator, see `make_generator`
@@ -94,15 +100,12 @@ class GAN(DGM, PyTorchModelHubMixin):
         self.arms = self._arms()
 
     def _arms(self):
-        surrogate = dict(name='surrogate', under='prior', measure='mean')
-        seen = dict(name='features', under='prior', measure='mean', space='features')
-        posterior,output = dict(name='posterior', under='data', on='latent'),dict(name='output', under='data',
-                                                                                  measure='mean')
-        no_critic = 'it has no critic; build it with critic=32'
-        no_encoder = 'it has no encoder; build it with encoder=True'
-        return {'A':(surrogate,), 'local':'it has one conditional, so this would be arm A', 'features':(surrogate,seen) if self.critic else no_critic,
-                'B':(posterior,output,surrogate) if self.encoder else no_encoder,
-                'C':(dict(name='objective', under='data', measure='objective'),) if self.critic else no_critic}
+        "Those that its parts allow"
+        lacking = {'features':'critic', 'C':'critic', 'B':'encoder'}
+        why = {'critic':'it has no critic; build it with critic=32',
+               'encoder':'it has no encoder; build it with encoder=True'}
+        gone = {k:why[part] for k,part in lacking.items() if getattr(self, part) is None}
+        return type(self).arms | gone
 
     def can(self,
         what:str # `generate`, `infer` or `features`

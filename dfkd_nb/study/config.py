@@ -475,7 +475,8 @@ MEASURED = {   # metrics by what an evaluation is asked for, see `evaluate.proto
     'generation':(*STANDARD,'mind',*GAN_METRICS), 'inference':('mse','psnr','elbo','bpd'),
     'cost':('parameters','parameters_decoder','bytes','single_ms','single_iqr_ms','batch_ms','batch_iqr_ms'),
     'reconstruction':('reconstruction_fd','reconstruction_kid'), 'fidelity':('decoder_mse','decoder_psnr','code_mse'),
-    'halves':(*(f'encoder_{k}' for k in _HALF), *(f'decoder_{k}' for k in _HALF))}
+    'halves':(*(f'encoder_{k}' for k in _HALF), *(f'decoder_{k}' for k in _HALF)),
+    'depth':tuple(f'own_{k}' for k in range(6))}
 OF_SETS = ('fd_prior','kid_prior','fd_codes','nelbo','class_diversity','png_bytes','seconds')
 
 def _asked_of(study, name): return study.evaluate.get(name, experiment('E06_evaluate')[name].default)
