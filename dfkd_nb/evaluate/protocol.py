@@ -75,7 +75,8 @@ class Bench:
         self.gan = f'gan-metrics: {vs} {p.n} of {of}, 8-bit, root-FID'
         self.of = of
         if p.sampling_steps:
-            self.standard,self.gan = (f'{v}; chains sampled in {p.sampling_steps} steps' for v in (self.standard,self.gan))
+            paces = f'; chains sampled in {p.sampling_steps} steps'
+            self.standard,self.gan = self.standard+paces,self.gan+paces
 
     def features(self,
         images:torch.Tensor # Float in `[0, 1]` or uint8
@@ -94,7 +95,8 @@ class Bench:
     @cached_property
     def key(self) -> list: # Plain values
         "What every value depends on, for `cached`: settings, and the test images themselves"
-        settings = {k:v for k,v in asdict(self.protocol).items() if k!='what' and (v or k not in ('labels','sampling_steps'))}
+        later = ('labels','sampling_steps')                                 # part of a key where they say something
+        settings = {k:v for k,v in asdict(self.protocol).items() if k!='what' and (v or k not in later)}
         return [settings, self.dataset, content_of(self.test.images)]
 
     def told(self,

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np, torch
 from ..core import state_hash
 from ..cache import cached, content_of
-from .protocol import (WHAT, Bench, cost_rows, depth_rows, fidelity_rows, generation_rows, half_rows, inference,
-                                       inference_rows, reconstruction_rows, samples)
+from .protocol import (WHAT, Bench, cost_rows, depth_rows, fidelity_rows, generation_rows,
+                                       half_rows, inference, inference_rows, reconstruction_rows, samples)
 from ..models.dgm import DGM
 from ..distil.arms import unlike
 from ..models.registry import config_of
@@ -80,7 +80,7 @@ def refusal(
     if model.condition is not None and sees and unlabelled: return 'it is conditional, and test images have no labels'
     whole = group in ('generation','cost') and type(model).sample is not DGM.sample           # it knows the way through
     if model.steps and not whole: return f'it is a chain of {model.steps:,} steps, and a pass visits one'
-    if group in ('generation','cost','halves','fidelity','depth') and not model.can('generate'): return 'it cannot generate'
+    if group not in ('inference','reconstruction') and not model.can('generate'): return 'it cannot generate'
     if group in ('inference','reconstruction') and not model.can('infer'): return 'it cannot encode'
     if group in ('inference','reconstruction') and not encodes: return 'its encoder is untrained'
     if group not in ('fidelity','depth'): return ''

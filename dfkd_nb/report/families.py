@@ -30,7 +30,7 @@ class FamilyStudy:
     more:tuple=() # Further metrics of its table
     about:str='' # What it is, in a sentence
     also:str='' # A further evaluation of its study that has a table too
-    curve:dict=field(default_factory=dict) # Further evaluations that differ in one number: name → number; '' is the usual
+    curve:dict=field(default_factory=dict) # Further evaluations that differ in one number, by name; '' is the usual
     over:str='' # What that number is
 
 def _of(arm, source='', **shape): return dict(model='student', arm=arm, source=source, **shape)
@@ -247,7 +247,8 @@ def depth(self:FamiliesPage,
     "Error over the number of latents that are a student's own"
     st = read_study(study, self.root)
     if not len(st.evaluate): return say(lacking('Depth', study))
-    ways,widths = {'A':'shared noise','local':'local distillation'},sorted(st.evaluate.width[st.evaluate.arm=='A'].unique())
+    ways = {'A':'shared noise','local':'local distillation'}
+    widths = sorted(st.evaluate.width[st.evaluate.arm=='A'].unique())
     fig,axs = plt.subplots(1, len(widths), figsize=(4.2*len(widths),2.8), squeeze=False)
     for ax,width in zip(axs[0],widths):
         for arm,label in ways.items():
@@ -256,7 +257,8 @@ def depth(self:FamiliesPage,
             xs,ys = [k for k,_ in points],[r['value'] for _,r in points]
             low,high = ([abs(r[end]-r['value']) for _,r in points] for end in ('lo','hi'))
             ax.errorbar(xs, ys, [low,high], fmt='o-', ms=4, capsize=2, label=label)
-        ax.set(title=f'students of width {width}', xlabel='latents that are the student’s own', ylabel='KL, nats'); ax.legend()
+        ax.set(title=f'students of width {width}', xlabel='latents that are the student’s own', ylabel='KL, nats')
+        ax.legend()
     fig.tight_layout(); plt.show()
     rows = {f'{label}, width {w}':dict(model='student', arm=arm, source='', width=w)
             for w in widths for arm,label in ways.items()}
