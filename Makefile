@@ -74,11 +74,12 @@ study: $(READY)
 	@printf '  %s\n' "$(CURDIR)"/reports/families-small/*.html
 	@echo 'They stand in place of the committed ones; `git checkout reports/embedded` brings those back.'
 
-# those that have a configuration; each has a small one as well
-FAMILIES := helmholtz vrnn
+# each has a small configuration as well
+FAMILIES := helmholtz vrnn continual gan ddpm
+
 # a study for every family, one page; what was interrupted goes on where it was
 study-families: $(READY)
-	@set -e; for k in $(FAMILIES); do $(SNAKE) workflow/config/family-$$k.yaml; done $(BUSY)
+	@set -e; for k in $(FAMILIES) depth; do $(SNAKE) workflow/config/family-$$k.yaml; done $(BUSY)
 	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/families.ipynb reports/families/families.html $(BUSY)
 	@printf '\nThe report:\n  %s\n' "$(CURDIR)/reports/families/families.html"
 
@@ -124,7 +125,7 @@ lint: $(READY)
 
 # studies that no test runs: only their plan is made
 DRY := cifar10 celebahq classifiers cifar10-classifiers cifar100-classifiers guidance poor-prior autoencoder \
-       pipeline-vae embedded-full
+       pipeline-vae embedded-full family-continual family-gan family-ddpm family-depth
 
 # one recipe, so that the order holds under `make -j` and the count of tests is the last line
 test: $(READY)
