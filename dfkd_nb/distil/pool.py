@@ -31,7 +31,7 @@ class PoolPasses(nn.Module):
         self.register_buffer('xt', self._noise(self._numbers(n)))
         for k in range(1, teacher.sampling_steps):                                # spread: sample i is i jumps on
             late = torch.arange(n)[torch.arange(n)%teacher.sampling_steps>=k]
-            for some in late.split(100): self._advance(some)
+            for some in late.split(100) if len(late) else (): self._advance(some)
 
     @property
     def calls(self) -> int: "Teacher calls so far, of one sample each"; return int(self.count[1])
