@@ -32,6 +32,7 @@ class FamilyStudy:
     also:str='' # A further evaluation of its study that has a table too
     curve:dict=field(default_factory=dict) # Further evaluations that differ in one number, by name; '' is the usual
     over:str='' # What that number is
+    shows:str='samples' # What its picture shows: `samples`, or `reconstructions` where it draws nothing by itself
 
 def _of(arm, source='', **shape): return dict(model='student', arm=arm, source=source, **shape)
 
@@ -49,7 +50,8 @@ FAMILY_STUDIES = (
             'N(0, I) decoded':_of('B', 'prior', **_NARROW),
             'guided':_of('B', 'guided', **_NARROW),
             'unguided':_of('B', 'unguided', **_NARROW)}, ('decoder_mse',),
-           'Stable Diffusion’s kind, whose own prior draws no picture. Held-out reconstruction.'),
+           'Stable Diffusion’s kind, whose own prior draws no picture. Held-out reconstruction.',
+           shows='reconstructions'),
     FamilyStudy('Helmholtz machine', 'family-helmholtz', 'marginal_kl',
            {'wake-sleep on the data':_of('C', 'real', **_SMALL)},
            {'shared noise':_of('A', '', **_SMALL),
@@ -198,11 +200,14 @@ def picture(self:FamiliesPage,
     figure = self.st(family).figures/'models.png'
     if figure.is_file(): return display(Image(data=figure.read_bytes()))
     def run(w): return '-'.join([w['arm'], w['source'] or 'none', w.get('shape') or f"w{w['width']}"])
-    files = {k:f'samples_{run(w)}' for k,w in {**family.data, **family.free}.items()}
-    files = {'held-out images':'samples_real', 'teacher':'samples_teacher', **files}
-    seen = tile_rows({k:self.st(family).figures/f'{v}.png' for k,v in files.items()})
+    def sheets(names): return {k:self.st(family).figures/f'{family.shows}_{v}.png' for k,v in names.items()}
+    samples = family.shows=='samples'
+    names = {'teacher':'teacher', **{k:run(w) for k,w in {**family.data, **family.free}.items()}}
+    seen = tile_rows(sheets({'held-out images':'real' if samples else 'teacher'}))
+    seen |= tile_rows(sheets(names), first=0 if samples else 1)              # reconstructions stand below originals
     if len(seen)<3: return
-    show_strips(seen, title='Samples, first seed; students in a column share their teacher’s noise')
+    shared = 'Samples, first seed; in a column, teacher and students share their noise'
+    show_strips(seen, title=shared if samples else 'Reconstructions of held-out images, first seed')
     plt.show()
 
 @patch
