@@ -151,7 +151,8 @@ def run_notebook(
     pm = _need('papermill')
     ensure_writable(out.parent)
     running,failed = (out.with_name(f'{out.stem}.{o}.ipynb') for o in ('running','failed'))
-    quiet = dict(progress_bar=sys.stderr.isatty(), extra_arguments=['--IPKernelApp.log_level=ERROR'])
+    # a kernel that is told to stop on a busy machine says that it was interrupted, as an error; cells raise theirs
+    quiet = dict(progress_bar=sys.stderr.isatty(), extra_arguments=['--IPKernelApp.log_level=CRITICAL'])
     try:
         # sockets of its own: ports chosen by two kernels at once may collide. Their paths end at about 107 characters
         short = '/tmp' if len(tempfile.gettempdir())>80 else None
