@@ -61,14 +61,14 @@ def refusals(
     asked,out,view = named_terms(names),{},None
     kind,foreign = ('generative teacher',CLASSIFIER) if isinstance(teacher,DGM) else ('classifier',GENERATIVE)
     if isinstance(teacher,DGM):
-        if teacher.steps:
-            why = f'it is a chain of {teacher.steps:,} steps, and a pass visits one of them'
-            return {k:why for k,(term,_) in asked.items() if term!='denoising'}
         g = torch.Generator().manual_seed(0)
         images = torch.rand(2, *teacher.shape, generator=g).to(teacher.device)
         view = View(images, teacher, teacher.draw(2, g), torch.tensor((teacher.asks or (0,))*2)[:2])
     for name,(term,level) in asked.items():
         if term in foreign: out[name] = f'it is a {kind}'; continue
+        if getattr(teacher,'steps',0) and term!='denoising':
+            out[name] = f'it is a chain of {teacher.steps:,} steps, and a pass visits one of them'
+            continue
         if level is not None: chosen_levels(teacher.latents, level)
         try: _tried(teacher, term, level, view)
         except (TypeError,ValueError) as e: out[name] = str(e)

@@ -99,6 +99,8 @@ def fit(
 ) -> pd.DataFrame: # Columns `step`, `loss` and whatever the objective logs
     "Minimise an objective with Adam or SGD; raises `FloatingPointError` naming the step if the loss is not finite"
     if steps<1: raise ValueError(f"{desc}: steps={steps}, expected at least one")
+    if len(betas)!=2 or not all(0<=b<1 for b in betas):
+        raise ValueError(f"{desc}: betas={betas}, expected two numbers in [0, 1)")
     if best and ema:
         raise ValueError(f"best={best!r} keeps the weights that were probed, ema={ema} their average; choose one")
     accelerator = Accelerator()
