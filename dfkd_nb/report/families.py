@@ -91,7 +91,7 @@ FAMILY_STUDIES = (
             'encoder and generator on own samples':_of('B', 'prior', **_BOTH),
             'the same, half of them guided images':_of('B', 'prior+guided', **_BOTH)}, ('kid','precision','recall'),
            'One latent and no density. Its encoder was fitted on its own samples; a student without data shares its '
-           'noise, or plays the game on its samples.'))
+           'noise, or plays the game on its samples. The teacher’s parameters count critic and encoder too.'))
 
 def families_of(
     small:bool=False # The small studies, as `make study` runs them
