@@ -66,7 +66,7 @@ def refusals(
         view = View(images, teacher, teacher.draw(2, g), torch.tensor((teacher.asks or (0,))*2)[:2])
     for name,(term,level) in asked.items():
         if term in foreign: out[name] = f'it is a {kind}'; continue
-        if getattr(teacher,'steps',0) and term!='denoising':
+        if isinstance(teacher,DGM) and teacher.steps and term!='denoising':
             out[name] = f'it is a chain of {teacher.steps:,} steps, and a pass visits one of them'
             continue
         if level is not None: chosen_levels(teacher.latents, level)

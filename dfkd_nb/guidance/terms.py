@@ -10,7 +10,7 @@ __all__ = ['chosen_levels', 'posterior_kl', 'reconstruction', 'denoising', 'runn
 import torch, torch.nn.functional as F
 from torch import nn
 from .view import View, taps
-from ..models.dgm import compare, level_kls, reconstruction_error
+from ..models.dgm import DGM, compare, level_kls, reconstruction_error
 
 # %% ../../nbs/guidance/terms.ipynb #9391447d
 def chosen_levels(
@@ -43,7 +43,7 @@ def denoising(
     parts=(.1,.25,.45), # Times, as parts of the chain: where an image is decided, neither speckle nor all noise
 ) -> torch.Tensor: # Mean squared error of the noise, per unit and time, `(b,)`
     "How badly the teacher tells the noise in an image; the same noise at each time. `TypeError` for other teachers"
-    if not getattr(view.teacher,'steps',0):
+    if not (isinstance(view.teacher,DGM) and view.teacher.steps):
         raise TypeError(f"{type(view.teacher).__name__} is no chain: it has no noise to tell; use other terms")
     b,noise = len(view.images),{k:v for k,v in (view.noise or {}).items() if k in view.teacher.latents} or None
     def error(part):
