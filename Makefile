@@ -22,6 +22,7 @@ SNAKE := $(ALONE) snakemake --nolock -s workflow/Snakefile -c $(CORES) --rerun-i
          --rerun-triggers mtime params --quiet rules --configfile
 WAIT  := error: another run is at work in this checkout; wait for it, or stop it
 BUSY  := || { code=$$?; [ $$code != 75 ] || echo '$(WAIT)' >&2; exit $$code; }
+CONFIG = $(1:%=workflow/config/%.yaml)
 CHECK := $(IN) python workflow/check.py
 
 .DEFAULT_GOAL := help
@@ -62,11 +63,9 @@ $(READY): settings.ini setup.py
 	@$(BIN)/python -m pip install --quiet --no-compile -e '.[study,dev]'
 	@touch $@
 
-# the small studies come last: beside the embedded one they would spoil its timings
+# one graph: no core waits, and what is timed has the machine to itself
 study: $(READY)
-	@$(SNAKE) workflow/config/embedded.yaml $(BUSY)
-	@$(SNAKE) workflow/config/autoencoder-small.yaml $(BUSY)
-	@set -e; for k in $(FAMILIES); do $(SNAKE) workflow/config/family-$$k-small.yaml; done $(BUSY)
+	@$(SNAKE) $(call CONFIG,embedded autoencoder-small $(FAMILIES:%=family-%-small)) $(BUSY)
 	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/families.ipynb reports/families-small/families.html \
 	  study=families-small small=true $(BUSY)
 	@printf '\nThe reports; begin with comparison.html:\n'
@@ -79,7 +78,7 @@ FAMILIES := helmholtz vrnn continual gan ddpm
 
 # a study for every family, one page; what was interrupted goes on where it was
 study-families: $(READY)
-	@set -e; for k in $(FAMILIES) depth; do $(SNAKE) workflow/config/family-$$k.yaml; done $(BUSY)
+	@$(SNAKE) $(call CONFIG,$(FAMILIES:%=family-%) family-depth) $(BUSY)
 	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/families.ipynb reports/families/families.html $(BUSY)
 	@printf '\nThe report:\n  %s\n' "$(CURDIR)/reports/families/families.html"
 
@@ -104,8 +103,7 @@ study-poor-prior: $(READY)
 
 # two studies, one page: a teacher trained on private images, and the pipeline's own
 study-autoencoder: $(READY)
-	@$(SNAKE) workflow/config/autoencoder.yaml $(BUSY)
-	@$(SNAKE) workflow/config/pipeline-vae.yaml $(BUSY)
+	@$(SNAKE) $(call CONFIG,autoencoder pipeline-vae) $(BUSY)
 	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/autoencoder.ipynb reports/autoencoder/autoencoder.html \
 	  study=autoencoder second=pipeline-vae $(BUSY)
 	@printf '\nThe report:\n  %s\n' "$(CURDIR)/reports/autoencoder/autoencoder.html"
@@ -115,7 +113,7 @@ bench: $(READY)
 
 SMOKE := smoke smoke-autoencoder
 smoke: $(READY)
-	@for s in $(SMOKE); do $(SNAKE) workflow/config/$$s.yaml $(BUSY); done
+	@$(SNAKE) $(call CONFIG,$(SMOKE)) $(BUSY)
 
 check: $(READY)
 	@$(CHECK) sync
@@ -130,8 +128,8 @@ DRY := cifar10 celebahq classifiers cifar10-classifiers cifar100-classifiers gui
 # one recipe, so that the order holds under `make -j` and the count of tests is the last line
 test: $(READY)
 	@$(CHECK) sync
-	@for s in $(SMOKE); do $(SNAKE) workflow/config/$$s.yaml $(BUSY); done
-	@for s in $(DRY); do $(SNAKE) workflow/config/$$s.yaml --dry-run --quiet all || exit 1; done
+	@$(SNAKE) $(call CONFIG,$(SMOKE)) $(BUSY)
+	@$(SNAKE) $(call CONFIG,$(DRY)) --dry-run --quiet all
 	@OMP_NUM_THREADS=1 $(CHECK) notebooks
 
 pretrain: $(READY)

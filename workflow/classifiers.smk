@@ -1,5 +1,5 @@
 # The classifier study: transfer sets (E08) → students (E09) → evaluation (E10) → report. Included by the Snakefile
-def of_transfer_set(w):
+def of_transfer_set(J, w):
     return J.transfer_set(w.set, int(w.seed))
 
 rule transfer_set:
@@ -11,7 +11,7 @@ rule transfer_set:
     params: cmd=shell_line(of_transfer_set)
     shell: "{params.cmd}"
 
-def of_classifier(w):
+def of_classifier(J, w):
     return J.classifier_student(w.row, int(w.size), int(w.seed))
 
 rule classifier_student:
@@ -24,8 +24,8 @@ rule classifier_student:
     shell: "{params.cmd}"
 
 rule evaluate_classifiers:
-    input: inputs(lambda w: J.evaluate_classifiers())
+    input: inputs(lambda J, w: J.evaluate_classifiers())
     output: f"{results}/evaluate_classifiers/metrics.parquet"
     threads: 1
-    params: cmd=shell_line(lambda w: J.evaluate_classifiers())
+    params: cmd=shell_line(lambda J, w: J.evaluate_classifiers())
     shell: "{params.cmd}"
