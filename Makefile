@@ -122,14 +122,14 @@ lint: $(READY)
 	@$(CHECK) lint
 
 # studies that no test runs: only their plan is made
-DRY := cifar10 celebahq classifiers cifar10-classifiers cifar100-classifiers guidance poor-prior autoencoder \
-       pipeline-vae embedded-full family-continual family-gan family-ddpm family-depth
+DRY := cifar10 cifar10-dkdm celebahq classifiers cifar10-classifiers cifar100-classifiers guidance poor-prior \
+       autoencoder pipeline-vae embedded-full family-continual family-gan family-ddpm family-depth
 
 # one recipe, so that the order holds under `make -j` and the count of tests is the last line
 test: $(READY)
 	@$(CHECK) sync
 	@$(SNAKE) $(call CONFIG,$(SMOKE)) $(BUSY)
-	@$(SNAKE) $(call CONFIG,$(DRY)) --dry-run --quiet all
+	@$(SNAKE) $(call CONFIG,$(DRY)) --dry-run
 	@OMP_NUM_THREADS=1 $(CHECK) notebooks
 
 pretrain: $(READY)

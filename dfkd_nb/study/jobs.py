@@ -342,6 +342,7 @@ def load_jobs(
     for path in files:
         path = os.path.relpath(path)
         study = load_study(path, **(changes or {}))
-        if study.study in found: raise ValueError(f"{path}: another of the configurations is called {study.study!r} too")
+        if study.study in found:
+            raise ValueError(f"{path}: another of the configurations is called {study.study!r} too")
         found[study.study] = Jobs(study)
     return found
