@@ -160,7 +160,7 @@ def figure(self:FamiliesPage):
         ax.plot([r['lo'],r['hi']], [y,y], '-', color=colours[name], lw=1.5)
         ax.plot(r['value'], y, 'o', color=colours[name], ms=5)
     ax.set_yticks(range(len(rows)), [f'{name}: {label}' for name,label,_ in reversed(rows)], fontsize=8)
-    ax.axvline(1, color='k', lw=.8, ls=':'); ax.set_xscale('log'); plain_log(ax.xaxis)
+    ax.axvline(1, color='k', lw=.8, ls=':'); ax.set_xscale('log'); ax.xaxis.set_major_formatter('{x:g}')
     ax.set_xlabel('error without data / error with data (left of 1: better without)')
     fig.tight_layout(); plt.show()
 
