@@ -41,7 +41,7 @@ help:
 	@echo 'make study-autoencoder  shrink an autoencoder, and the one of the shipped pipeline, five seeds: hours'
 	@echo 'make bench       time the metric suite against textbook computations'
 	@echo 'make lab         open the notebooks in JupyterLab'
-	@echo 'make pretrain    train the shipped teacher and generator again from scratch: hours'
+	@echo 'make pretrain    train all shipped weights again from scratch: hours'
 	@echo 'make test        everything below, then the tests of every library notebook'
 	@echo 'make smoke         the experiments and reports at their smallest size'
 	@echo 'make check         modules, notebooks, README and wheel in step; short lines (make lint: only these)'
@@ -133,7 +133,8 @@ test: $(READY)
 	@OMP_NUM_THREADS=1 $(CHECK) notebooks
 
 pretrain: $(READY)
-	@$(SNAKE) workflow/config/autoencoder.yaml -- ship_teacher $(BUSY)
+	@set -e; for k in autoencoder $(FAMILIES:%=family-%); do \
+	  $(SNAKE) workflow/config/$$k.yaml -- ship_teacher; done $(BUSY)
 	@$(SNAKE) workflow/config/embedded.yaml -- pretrain $(BUSY)
 
 lab: $(READY)
