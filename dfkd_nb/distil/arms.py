@@ -318,4 +318,4 @@ class Distillation:
         "Optimiser steps, distinct images, images seen and teacher calls (one call is one image through the teacher)"
         sets = list({t.of:self._images(t)[0] for t in self.arm.active if t.under in ('data','step')}.values())
         return dict(steps=steps, images=sum(map(len, sets)), images_seen=steps*self.batch*len(sets),
-                    teacher_calls=sum(p.calls for p in self.passes.values()))
+                    teacher_calls=sum(p.spent(steps*self.batch) for p in self.passes.values()))

@@ -154,6 +154,12 @@ class Passes:
         visited = run(net, self.under, noise, data, given, at, cond)
         return Pass(self.under, visited, data, given, at, cond, noise if self.under=='step' else None)
 
+    def spent(self,
+        taken:int # Passes that were taken
+    ) -> int: # Calls, of one item each; those of the whole run, also where it was resumed
+        "What the passes cost the teacher"
+        return self.calls
+
 class KeptPasses(Passes):
     "Passes on fixed noise (and images), made once"
     def __init__(self,
@@ -211,6 +217,8 @@ def _joined(parts):
 
 class FreshPasses(Passes):
     "New noise (and newly drawn images) at every step; nothing is kept"
+    def spent(self, taken): return taken
+
     def take(self,
         n:int, # How many
         generator:torch.Generator, # Source of noise and choice

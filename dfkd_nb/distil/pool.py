@@ -38,6 +38,7 @@ class PoolPasses(nn.Module):
     @property
     def started(self) -> int: "Samples begun so far"; return int(self.count[0])
     def __len__(self): return self.n
+    def spent(self, taken): return self.calls
 
     def _numbers(self, n):
         numbers = torch.arange(self.started, self.started+n)
@@ -45,7 +46,8 @@ class PoolPasses(nn.Module):
         return numbers
 
     def _noise(self, numbers):
-        return next(iter(self.teacher.noise(self.seed, numbers.tolist(), 'pool_start').values())).cpu()
+        last = [self.teacher.steps-1]*len(numbers)                    # where a way begins, not all of it
+        return next(iter(self.teacher.noise(self.seed, numbers.tolist(), 'pool_start', last).values())).cpu()
 
     def when(self,
         idx:torch.Tensor, # Samples, `(b,)`

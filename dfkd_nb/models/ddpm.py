@@ -29,6 +29,11 @@ def _kl_step(t, s, ft, fs):
     # a step's deviation is known and the same on both sides
     return .5*((t['mean']-s['mean'])/s['std'])**2+.5*((t['std']/s['std'])**2-1)-(t['std']/s['std']).log()
 
+def _clipped(x):
+    "To [-1, 1]; the gradient goes straight through, or a pixel clipped at the wrong end would never be corrected"
+    clipped = x.clamp(-1, 1)
+    return x+(clipped-x).detach() if x.requires_grad else clipped
+
 @measure('noise', ('step','step'))
 def _noise_step(t, s, ft, fs): return ((t['mean']-s['mean'])/s['scale'])**2
 
@@ -188,7 +193,7 @@ class DDPM(DGM, PyTorchModelHubMixin):
         "One step of DDIM (Song et al. 2021, eq. 12), with as much new noise as `eta` says"
         a = self._at(self.alpha_bar, at)
         b = torch.where(to>=0, self.alpha_bar[to.clamp(min=0)], self.alpha_bar.new_ones(()))[:,None,None,None]
-        x = ((xt-(1-a).sqrt()*eps)/a.sqrt()).clamp(-1,1)
+        x = _clipped((xt-(1-a).sqrt()*eps)/a.sqrt())
         again = (xt-a.sqrt()*x)/(1-a).sqrt()                                # the noise that goes with a clipped image
         if not self.eta: return b.sqrt()*x+(1-b).sqrt()*again
         if noise is None: raise ValueError(f"eta={self.eta:g}: a jump draws noise; pass it, or use eta=0")
@@ -215,6 +220,6 @@ class DDPM(DGM, PyTorchModelHubMixin):
             at = t.expand(len(xt))
             to = times[k+1].expand(len(xt)) if k+1<len(times) else torch.full_like(at, -1)
             last = k==len(times)-1                                             # an image gets no new noise
-            drawn = None if way is None else torch.zeros_like(xt) if last else way[:,k]
+            drawn = torch.zeros_like(xt) if last else None if way is None else way[:,k]
             xt = self.jump(xt, self.predict(xt, at), at, to, drawn)
         return Trace(x=visit(self.variables['x'], 'point', value=((xt+1)/2).clamp(0,1)))

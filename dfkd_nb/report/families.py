@@ -266,11 +266,12 @@ def curves(self:FamiliesPage,
 def spent(self:FamiliesPage,
     family:FamilyStudy # One of them
 ):
-    "What each student cost: calls of the teacher, time of training"
+    "What each student cost: images it saw, calls of the teacher while training and before, time"
     st = self.st(family)
     if not len(st.distil): return
     rows = {k:w for k,w in self.models(family).items() if k!='teacher' and find(st.distil, 'steps', **w)}
-    metrics = [m for m in ('steps','teacher_calls','seconds') if (st.distil.metric==m).any()]
+    asked = ('steps','images','teacher_calls','synthesis_teacher_calls','seconds')
+    metrics = [m for m in asked if (st.distil.metric==m).any()]
     if rows: display(results_table(st.distil, rows, metrics, (), f'{family.name}: what a student costs'))
 
 @patch

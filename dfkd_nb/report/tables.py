@@ -64,7 +64,8 @@ METRICS = {   # name, best ('↓' low, '↑' high, '½', or nothing), scale, for
     'recognised':('recognised, %','',100,'.1f'), 'confidence':('confidence','',1,'.2f'),
     'batch_norm_l2':('batch norm, L2','',1,',.0f'), 'classification':('class, nats','',1,'.3g'),
     'adversarial':('adversarial, nats','',1,'.3g'), 'record_bytes':('record, bytes','',1,',.0f'),
-    'synthesis_steps':('optimiser steps','',1,',.0f'), 'synthesis_teacher_calls':('teacher calls','',1,',.0f'),
+    'synthesis_steps':('optimiser steps','',1,',.0f'),
+    'synthesis_teacher_calls':('teacher calls to make images','',1,',.0f'),
     'synthesis_seconds':('seconds','',1,',.0f'), 'all_teacher_calls':('teacher calls','',1,',.0f'),
     'all_seconds':('seconds','',1,',.0f'),
     # leak check

@@ -59,11 +59,12 @@ def synthesise_group(
     if recipe.nearest: labels = nearest_class(pipe, init, classes, z, known=known)
     prompts = prompts or [_prompt(recipe, classes, k) for k in labels.tolist()]
     infers = isinstance(teacher,DGM) and teacher.can('infer')
+    last = [teacher.steps-1]*len(indices) if infers and teacher.steps else None
     def fresh(t, r):
         sources = [stream(seed, 'rounds', int(i), t, r) for i in indices]
         return torch.stack([torch.randn(shape, generator=g) for g in sources])
     made = denoise(pipe, z, prompts, recipe, guidance=guidance, init=init, fresh=fresh,
-                   noise=teacher.noise(seed, indices, 'posterior') if infers else None,
+                   noise=teacher.noise(seed, indices, 'posterior', last) if infers else None,
                    labels=labels if recipe.prompted else None, generator=stream(seed, 'cutmix', first, 0),
                    decoder=decoder, known=known, watch=watch)
     return made,prompts,labels.tolist()
