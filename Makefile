@@ -133,8 +133,8 @@ test: $(READY)
 	@OMP_NUM_THREADS=1 $(CHECK) notebooks
 
 pretrain: $(READY)
-	@set -e; for k in autoencoder $(FAMILIES:%=family-%); do \
-	  $(SNAKE) workflow/config/$$k.yaml -- ship_teacher; done $(BUSY)
+	@( for k in autoencoder $(FAMILIES:%=family-%); do \
+	  $(SNAKE) workflow/config/$$k.yaml -- ship_teacher || exit $$?; done ) $(BUSY)
 	@$(SNAKE) workflow/config/embedded.yaml -- pretrain $(BUSY)
 
 lab: $(READY)

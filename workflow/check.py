@@ -54,9 +54,10 @@ def readme(): Path('README.md').write_text(readme_text(), encoding='utf-8')
 
 SUMS = """# Shipped weights
 
-Made from `data/fashion-mnist` alone, `helmholtz` from `data/old-faithful`; the model cards beside the weights tell how,
-and `make pretrain` makes comparable ones. The teachers (`E03`, `E07`) have seen only `private_train`, the generator
-(`E01`, `E02`) only `public_train`; the cheap decoders (`E11`) saw no data, only the generator.
+Made from `data/fashion-mnist`, `helmholtz` from `data/old-faithful`, `vrnn` from `data/pen-strokes`; the model
+cards beside the weights tell how, and `make pretrain` makes comparable ones. The teachers (`E03`, `E07`) have seen
+only `private_train`, the generator (`E01`, `E02`) only `public_train`; the cheap decoders (`E11`) saw no data, only
+the generator.
 
 | file | bytes | sha256 |
 |---|---|---|

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ALONE', 'SURROGATE', 'LATENT', 'POSTERIOR', 'OUTPUT', 'ARMS', 'Term', 'featured', 'surrogate', 'latent_divergence',
-           'posterior_divergence', 'local_divergence', 'Arm', 'arm_of', 'unfit', 'unlike', 'Distillation']
+           'posterior_divergence', 'local_divergence', 'Arm', 'arm_of', 'refuses', 'unfit', 'unlike', 'Distillation']
 
 # %% ../../nbs/distil/arms.ipynb #2632c34e
 import math, zlib
@@ -22,7 +22,7 @@ ALONE = ('nelbo','objective') # Measures of the student alone, which need no tea
 class Term:
     "One part of a distillation loss"
     name:str # In logs and weights
-    under:str # Pass that is shared: `prior`, `data` or `step`
+    under:str # Pass that is shared, see `passes.UNDER`
     on:str='data' # Role of the variables that are compared: `data` or `latent`
     measure:str='kl' # See `families.divergence`, `dgm.PATHS`; or the student's own `nelbo` or `objective`
     weight:float=1. # ≥ 0; 0 leaves the term out
@@ -180,6 +180,17 @@ def arm_of(
     for t in arm.active:
         if why := unfit(t, model): raise ValueError(f"arm {name!r}: its term {t.name!r} {why}")
     return arm
+
+def refuses(
+    student:DGM, # Student
+    name:str, # Of an arm
+    arm:Arm, # As its teacher takes it
+) -> str: # Empty if it can
+    "Why a student cannot take an arm that its teacher can, for what it was built without"
+    unfits = [f"its term {t.name!r} {why}" for t in arm.active if (why := unfit(t, student))]
+    said = student.arms.get(name)
+    if isinstance(said, str) and any(t.alone for t in arm.active): unfits.append(said)   # it learns by its own parts
+    return f"arm {name!r}: the student does not take it: {unfits[0]}" if unfits else ''
 
 def unfit(
     term:Term, # Part of an arm

@@ -64,7 +64,6 @@ def learned_error(
     limit:str, # One of `LIMITS`
     depth:int, # Steps
     loss:str, # `local` or `surrogate`; or `marginal`, the best there is
-    latent:float=0., # Weight of the latent term beside the surrogate: the local KL (λ; 0 leaves it out)
 ) -> dict: # `marginal`, `local`, `surrogate` of the student that the loss ends with, nats
     "Optimise a limited chain to convergence"
     teacher,build,free = limited(limit, depth)
@@ -72,8 +71,7 @@ def learned_error(
                             tolerance_change=1e-12, line_search_fn='strong_wolfe')
     def closure():
         opt.zero_grad()
-        kls = chain_kls(teacher, build(free))
-        value = kls[loss]+latent*kls['local']
+        value = chain_kls(teacher, build(free))[loss]
         value.backward()
         return value
     opt.step(closure)
@@ -102,7 +100,7 @@ def error_by_own_levels(
     for own in range(len(names)+1):
         apart = []
         for t in passes:
-            given = {k:t[k].value for k in names[:len(names)-own]}
+            given = t.sampled | {k:t[k].value for k in names[:len(names)-own]}
             s = student.generate(t.noise, given)
             apart.append(sum(compare(measure, t[k], s[k]) for k in teacher.data).cpu())
         rows.append(dict(own=own, **bootstrap_mean(torch.cat(apart), n=500)))

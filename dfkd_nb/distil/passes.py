@@ -22,7 +22,7 @@ OF_STEPS = ('step','pool','trajectory') # Kinds that visit one time of a chain
 @dataclass(frozen=True)
 class Pass:
     "A batch through a teacher: what went in, and the visits that are compared"
-    under:str # `prior`, `data` or `step`
+    under:str # One of `UNDER`
     trace:Trace # Generative trace; or posteriors of the latents and likelihood of the data; or one step's conditionals
     data:object=None # Input of an inference pass: a tensor, or name → tensor
     given:dict|None=None # Latents of another prior, under `prior`

@@ -23,7 +23,7 @@ COMMANDS = {'smoke':'make smoke', 'embedded':'make study', 'embedded-full':'make
             'classifiers':'make study-classifiers', 'guidance':'make study-guidance',
             'poor-prior':'make study-poor-prior', 'autoencoder':'make study-autoencoder',
             'pipeline-vae':'make study-autoencoder', 'families':'make study-families',
-            **{f'family-{k}':'make study-families' for k in ('helmholtz','vrnn','continual','ddpm')}}
+            **{f'family-{k}':'make study-families' for k in ('helmholtz','vrnn','continual','ddpm','gan','depth')}}
 
 def how_to_make(
     study:str # Name of the study

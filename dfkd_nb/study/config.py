@@ -21,7 +21,7 @@ from ..claims import claim_problems, load_claims, parse_claims
 from ..files import data_dir, did_you_mean, repo_root
 from ..data.access import RECORDS
 from ..data.images import HUB
-from ..distil.arms import ARMS, Arm, Term, unlike
+from ..distil.arms import ARMS, Arm, Term, arm_of, refuses, unlike
 from ..evaluate.metrics import GAN_METRICS, STANDARD
 from ..guidance.losses import MATCHING, TERMS, named_terms
 from ..models.classifier import build_steps
@@ -344,6 +344,8 @@ def _blocks(study):
         named += [(f'through[{j}]',name) for j,name in enumerate(block.get('through', []))]
         for key,name in named:
             if name not in known: yield f"{where}.{key}: no source {name!r}{_near(name, known)}"
+            elif study.of_records and name not in ('real','prior'):
+                yield f"{where}.{key}: the data {study.dataset!r} is no images, so there is no source {name!r}"
     for name,shape in study.shapes.items():
         own = {k:v for k,v in shape.items() if k!='model'}
         yield from _class_settings(study, shape.get('model',''), own, f'shapes.{name}')
@@ -359,11 +361,24 @@ def _shapes(study):
     if not wanted or study.teacher_class() not in registered() or not (folder/'config.json').is_file(): return
     if not issubclass(model_class(study.teacher_class()), DGM): return           # said elsewhere
     teacher = load(folder)
+    students = {}
     for shape,(model,own) in wanted.items():
         try:
-            with torch.device('meta'): why = unlike(teacher, student_of(teacher, model, **own))
+            with torch.device('meta'): students[shape] = student_of(teacher, model, **own)
+            why = unlike(teacher, students[shape])
         except (TypeError,ValueError,KeyError) as e: why = e.args[0]
         if why: yield f'shapes.{shape}: {why}'
+    for k,arm,shape in {(s.block,s.arm,s.shape):0 for s in known if s.shape in students and s.arm in study.arms()}:
+        yield from _follows(study, teacher, students[shape], arm, f'students[{k}]', study.students[k])
+
+def _follows(study, teacher, student, arm, where, block):
+    "Whether teacher and student take an arm, and its sets have what a conditional teacher is asked for"
+    try: own = arm_of(arm, teacher, **block.get('terms', {}))
+    except (KeyError,ValueError,TypeError) as e: yield f'{where}: {e.args[0]}'; return
+    if why := refuses(student, arm, own): yield f'{where}: {why}'
+    labels = block.get('labels', study.distil.get('labels', {}))
+    if teacher.condition is not None and (lacking := sorted(set(own.sets)-set(labels))):
+        yield f"{where}.labels: arm {arm} is about the sets {list(own.sets)}, but no classes are given for {lacking}"
 
 def _arm(study, block, arm, where):
     "What is wrong with an arm"
@@ -373,6 +388,20 @@ def _arm(study, block, arm, where):
     except (KeyError,ValueError,TypeError) as e: yield f"{where}: {e.args[0]}"
     if study.needs_images(arm) and not block.get('sources'):
         yield f'{where}: arm {arm} looks at images, but the block has no sources'
+    if known[arm].sets: yield from _named_sets(study, block, known[arm], where.partition('.')[0])
+
+def _named_sets(study, block, arm, where):
+    "Sets that an arm's terms name, and what the block says of them"
+    said = {k:block.get(k, study.distil.get(k, {})) for k in ('sets','shares','labels')}
+    for key,expected in (('sets',arm.image_sets), ('shares',arm.sets), ('labels',arm.sets)):
+        for name in sorted(set(said[key])-set(expected)):
+            yield f"{where}.{key}: the arm has no set {name!r}{_near(name, expected)}"
+    known = [*FREE, *study.synthesis]
+    for name,source in said['sets'].items():
+        if source not in known: yield f"{where}.sets.{name}: no source {source!r}{_near(source, known)}"
+    for j,source in enumerate(block.get('sources', [])):
+        if source not in said['sets'].values():
+            yield f"{where}.sources[{j}]: {source!r} is the source of none of its sets {said['sets']}"
 
 def _students(study):
     "What only the single students show"
@@ -455,14 +484,12 @@ def _classifiers(study):
         for n in how.get('n', [c.n]):
             if n>there: yield f'{where}.n: {n} images are asked of the set {source!r}, which has {there}'
 
-CHECKS = (_places, _sets, _waits, _blocks, _shapes, _students, _evaluation, _guidance, _classifiers)
-
 def _also(study):
     "Further evaluations need students, and images"
     for name in study.also:
         if study.of_records: yield f'also.{name}: the data {study.dataset!r} is no images, and evaluated once'
 
-CHECKS = (*CHECKS,_also)
+CHECKS = (_places, _sets, _waits, _blocks, _shapes, _students, _evaluation, _guidance, _classifiers, _also)
 
 @patch
 def problems(self:Study) -> list: # In words, with the key each is about
