@@ -123,7 +123,7 @@ lint: $(READY)
 
 # studies that no test runs: only their plan is made
 DRY := cifar10 cifar10-dkdm celebahq classifiers cifar10-classifiers cifar100-classifiers guidance poor-prior \
-       autoencoder pipeline-vae embedded-full family-continual family-gan family-ddpm family-depth
+       autoencoder pipeline-vae embedded-full iam-vrnn family-depth $(FAMILIES:%=family-%)
 
 # one recipe, so that the order holds under `make -j` and the count of tests is the last line
 test: $(READY)
