@@ -166,9 +166,13 @@ class GAN(DGM, PyTorchModelHubMixin):
         kl_weight:float=1., # Not used: there is no KL
         cond=None, # Not used
     ) -> tuple: # Loss, logs
-        "Losses of all players as one, see above; the encoder's looks at no data. `ValueError` without a critic"
-        if self.critic is None: raise ValueError("this GAN has no critic to be trained with; build it with critic=32")
+        """Losses of all players as one, see above; the encoder's looks at no data. Without a critic there is no game:
+        what is left is the encoder's. `ValueError` without either"""
         z = self.draw(len(data), generator)['z']
+        if self.critic is None:
+            if self.encoder is None: raise ValueError("this GAN has no critic to be trained with; build it with "
+                                                      "critic=32, or fit it an encoder, see with_encoder")
+            return self.encoder_loss(z, still(self.generator, z).detach())
         fake = self.generator(z).float()
         own = fake.detach()
         data = data.detach().requires_grad_(self.settings['r1']>0)
@@ -181,10 +185,27 @@ class GAN(DGM, PyTorchModelHubMixin):
             critic = critic+r1/2*per_item(slope**2).mean()
         loss,logs = critic+player,dict(critic=critic, generator=player)
         if self.encoder is None: return loss,logs
+        encoder,more = self.encoder_loss(z, own)
+        return loss+encoder,logs|more
+
+    def encoder_loss(self,
+        z:torch.Tensor, # Latents, `(b, latent)`
+        own:torch.Tensor, # What the generator made of them, without a gradient
+    ) -> tuple: # Loss, logs
+        "How badly own samples are told back to their latents, and drawn again; trains nothing but the encoder"
         mean,raw = self.encoder(own).float().chunk(2, 1)
         code = -family('normal').log_prob(dict(mean=mean, std=positive_std(raw)), z).mean()
         again = ((still(self.generator, mean)-own)**2).mean()
-        return loss+code+10*again,logs|dict(encoder=code+10*again, again=again)
+        return code+10*again,dict(encoder=code+10*again, again=again)
+
+    def with_encoder(self,
+        width:int=32 # Of the encoder
+    ) -> 'GAN': # In training mode, without a critic
+        "The same generator, and an encoder still to be fitted: `objective` does, on own samples alone"
+        other = type(self)(**{**self.settings, 'critic':0, 'encoder':True, 'encoder_width':width, 'ship':'all'})
+        other.generator.load_state_dict(self.generator.state_dict())
+        other.generator.requires_grad_(False)
+        return other
 
     def taps(self) -> list: # Modules
         "Batch norms of the encoder"
