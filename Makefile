@@ -111,7 +111,7 @@ study-autoencoder: $(READY)
 bench: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/metrics.py
 
-SMOKE := smoke smoke-autoencoder
+SMOKE := smoke smoke-autoencoder $(FAMILIES:%=family-%-small)
 smoke: $(READY)
 	@$(SNAKE) $(call CONFIG,$(SMOKE)) $(BUSY)
 
