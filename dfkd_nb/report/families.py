@@ -84,7 +84,8 @@ FAMILY_STUDIES = (
             'replay of guided images':_of('replay', 'guided', **_SAME),
             'distillation':_of('distil', 'real', **_SAME), 'nothing':_of('none', 'real', **_SAME)}, ('fd','elbo'),
            'A model of garments learns footwear and bags; here is what is left of the garments. *With data*: the old '
-           'images are still there.', 'new', asks={'guided':('replay of guided images','replay of own samples')}),
+           'images are still there. Distillation by shared noise says nothing to the encoder: it keeps what is drawn.',
+           'new', asks={'guided':('replay of guided images','replay of own samples')}),
     FamilyStudy('diffusion', 'family-ddpm', 'fd', {'denoising the data':_of('C', 'real', **_SMALL)},
            {'pool of half-denoised samples':_of('pool', '', **_SMALL),
             'shared-noise trajectories':_of('trajectory', '', **_SMALL),
