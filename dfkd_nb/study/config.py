@@ -5,28 +5,23 @@
 # %% auto #0
 __all__ = ['Seeds', 'Counts', 'Word', 'Label', 'ShapeName', 'RowName', 'PLACES', 'SET', 'STUDENT', 'OWN_OF_SET',
            'OWN_OF_STUDENTS', 'SetSettings', 'OneSet', 'Training', 'Students', 'EVALUATION', 'Evaluation',
-           'RecordEvaluation', 'InPipeline', 'RUNG', 'TRANSFER', 'LEAK', 'ROW', 'TransferSet', 'FREE', 'NO_IMAGES',
-           'CHECKS', 'MEASURED', 'OF_SETS', 'Guiding', 'Classifying', 'Pretraining', 'Study', 'Student', 'parse_study',
-           'load_study']
+           'RecordEvaluation', 'InPipeline', 'RUNG', 'TRANSFER', 'LEAK', 'ROW', 'TransferSet', 'MEASURED', 'OF_SETS',
+           'Guiding', 'Classifying', 'Pretraining', 'Study', 'Student', 'parse_study', 'load_study']
 
 # %% ../../nbs/study/config.ipynb #7dcbaed4
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Required
 from fastcore.basics import patch
-import torch
 from pydantic import Field, ValidationError
 from ..claims import claim_problems, load_claims, parse_claims
-from ..files import data_dir, did_you_mean, repo_root
+from ..files import repo_root
 from ..data.access import RECORDS
-from ..data.images import HUB
-from ..distil.arms import ARMS, Arm, Term, arm_of, refuses, unlike
+from ..distil.arms import ARMS, Arm, Term
 from ..evaluate.metrics import GAN_METRICS, STANDARD
-from ..guidance.losses import MATCHING, TERMS, named_terms
-from ..models.classifier import build_steps
-from ..models.dgm import DGM
-from ..models.registry import load, model_class, read_config, registered, settings, student_of
+from ..guidance.losses import MATCHING, TERMS
+from ..models.registry import model_class, read_config, registered
+from .checks import NO_IMAGES, problems, shipped_class
 from .settings import Declared, Part, complaint, experiment, packed, read_yaml
 from ..synthesis.recipe import Recipe, recipe_from
 
@@ -141,9 +136,6 @@ def recipe(self:Study,
     return recipe_from({**packed('E04_synthesise', self.set_settings(source, seed))['recipe'], 'seed':seed})
 
 # %% ../../nbs/study/config.ipynb #fe4665e7
-FREE = ('real','noise','prior','trajectories') # Sources that are no synthetic set
-NO_IMAGES = 'none' # Source of an arm that looks at no image
-
 @dataclass(frozen=True)
 class Student:
     "One student that a study asks for"
@@ -208,14 +200,12 @@ def shape_of(self:Study,
     return own.pop('model',''),own
 
 # %% ../../nbs/study/config.ipynb #33ee033a
-def _shipped_class(): return read_config(data_dir()/'pretrained'/'teacher')['_class_name']
-
 @patch
 def teacher_class(self:Study) -> str: # Name of a class; empty if that cannot be told yet
     "What the teacher is"
     if self.teacher==f'runs/{self.study}/teacher/teacher':
-        return self.pretrain.teacher.get('model') or _shipped_class()
-    if not self.teacher: return _shipped_class()
+        return self.pretrain.teacher.get('model') or shipped_class()
+    if not self.teacher: return shipped_class()
     folder = repo_root()/self.teacher
     return read_config(folder)['_class_name'] if (folder/'config.json').is_file() else ''
 
@@ -260,241 +250,6 @@ def transfer_settings(self:Study,
     c = self.classifiers
     own = {**c.set_defaults, **c.sets[name]}
     return {**c.method_defaults.get(own.get('method',''), {}), **own}
-
-# %% ../../nbs/study/config.ipynb #6b277ae1
-def _near(name, known): return did_you_mean(name, known) or f'; expected one of {sorted(known)}'
-
-def _places(study):
-    "Data set, teacher, generator, pages"
-    known = ['fashion-mnist',*HUB,*RECORDS]
-    if study.dataset not in known and not Path(study.dataset).is_dir():
-        yield f"dataset: {study.dataset!r} is no folder and none of {sorted(known)}"
-    if study.of_records and study.synthesis: yield f'synthesis: the data {study.dataset!r} is no images'
-    if study.records is not None and not study.of_records:
-        yield f'records: the data {study.dataset!r} is images; say how under evaluate'
-    pages = [p.stem for p in (repo_root()/'nbs'/'reports').glob('*.ipynb')]
-    for k,name in enumerate(study.reports or []):
-        if name not in pages: yield f"reports[{k}]: no page {name!r}{_near(name, pages)}"
-    teacher,generator = (repo_root()/k for k in (study.teacher,study.generator))
-    if study.teacher and not study.teacher.startswith('runs/'):                   # such a one is trained by the study
-        if not (teacher/'config.json').is_file():
-            yield f"teacher: {study.teacher!r} is no folder of a model: {teacher/'config.json'} is missing"
-        elif (name := study.teacher_class()) not in registered(): yield f"teacher: no class {name!r} is registered"
-        elif not issubclass(model_class(name), DGM): yield f"teacher: a {name} is no generative teacher"
-    if study.generator and not (generator/'model_index.json').is_file():
-        if generator.is_dir() or study.generator.count('/')!=1:
-            yield (f"generator: {study.generator!r} is neither a pipeline's folder, with a model_index.json, nor the "
-                   "name of one on the hub, as owner/name")
-
-def _recipe_problem(settings, where):
-    "What a recipe and its terms object to"
-    try: named_terms(recipe_from(settings).weights)
-    except (ValueError,KeyError) as e: yield f"{where}: {e.args[0]}"
-
-def _sets(study):
-    "Names, recipes, seeds"
-    for source in study.synthesis:
-        where = f'synthesis.{source}'
-        if source in (*FREE,NO_IMAGES): yield f"{where}: the name is taken, {source!r} is a source of its own"
-    for source,seed in study.sets():
-        where = f'synthesis.{source}'
-        how = study.set_settings(source, seed)
-        yield from _recipe_problem({**packed('E04_synthesise', how)['recipe'], 'seed':seed}, where)
-        rho = how.get('rho', 0)
-        if source=='unguided' and (rho or study.synthesis[source].get('searched')):
-            yield f"{where}: rho={rho} is given, but a set of this name is not guided; pass rho: 0, or another name"
-    for source,how in study.synthesis.items():
-        seeds = how.get('seeds', study.seeds)
-        if not seeds: yield f'synthesis.{source}: no seeds; give seeds, here or for the whole study'
-        for seed in how.get('n_of_seed', {}):
-            if seed not in seeds: yield f'synthesis.{source}.n_of_seed: {seed} is none of its seeds {seeds}'
-
-def _waits(study):
-    "A set or a rung that waits for a search needs one"
-    if study.guidance and study.guidance.search: return
-    rungs = study.guidance.ladder if study.guidance else {}
-    for where,blocks in (('synthesis',study.synthesis), ('guidance.ladder',rungs)):
-        for name,how in blocks.items():
-            if how.get('searched'): yield f'{where}.{name}.searched: there is no guidance.search to wait for'
-
-# %% ../../nbs/study/config.ipynb #b0cdde46
-def _class_settings(study, model, given, where):
-    "Settings that a class does not have"
-    name,there = model or study.teacher_class(),registered()
-    if model and name not in there: yield f"{where}: no model class {model!r} is registered{_near(model, there)}"
-    if name not in there: return
-    cls = model_class(name)
-    known = [k for k in settings(cls) if k!='net']
-    for k in given:
-        if k not in known: yield f"{where}.{k}: {cls.__name__} has no such setting{_near(k, known)}"
-
-def _blocks(study):
-    "What a block of students says, before it is multiplied out"
-    for k,block in enumerate(study.students):
-        where,shapes = f'students[{k}]',block.get('shapes', [])
-        if 'widths' not in block and not shapes: yield f'{where}: neither widths nor shapes, so no student'
-        if not block.get('seeds', study.seeds): yield f'{where}: no seeds; give seeds, here or for the whole study'
-        for j,shape in enumerate(shapes):
-            if shape not in study.shapes: yield f"{where}.shapes[{j}]: no shape {shape!r}{_near(shape, study.shapes)}"
-        if 'widths' in block: yield from _class_settings(study, '', ['width'], f'{where}.widths')
-        for j,arm in enumerate(block['arms']):
-            yield from _arm(study, block, arm, f'{where}.arms[{j}]')
-        known = [*FREE, *study.synthesis]
-        named = [(f'sources[{j}]',name) for j,s in enumerate(block.get('sources', [])) for name in s.split('+')]
-        named += [(f'through[{j}]',name) for j,name in enumerate(block.get('through', []))]
-        for key,name in named:
-            if name not in known: yield f"{where}.{key}: no source {name!r}{_near(name, known)}"
-            elif study.of_records and name not in ('real','prior'):
-                yield f"{where}.{key}: the data {study.dataset!r} is no images, so there is no source {name!r}"
-    for name,shape in study.shapes.items():
-        own = {k:v for k,v in shape.items() if k!='model'}
-        yield from _class_settings(study, shape.get('model',''), own, f'shapes.{name}')
-    pretrained = study.pretrain.teacher
-    model = pretrained.get('model') or _shipped_class()
-    yield from _class_settings(study, model, pretrained.get('config', {}), 'pretrain.teacher.config')
-
-def _shapes(study):
-    "Whether students of every shape can follow their teacher"
-    folder = repo_root()/study.teacher if study.teacher else data_dir()/'pretrained'/'teacher'
-    known = [s for s in study.asked_students() if s.shape in study.shapes or s.shape[1:].isdigit()]
-    wanted = {s.shape:study.shape_of(s) for s in known}
-    if not wanted or study.teacher_class() not in registered() or not (folder/'config.json').is_file(): return
-    if not issubclass(model_class(study.teacher_class()), DGM): return           # said elsewhere
-    teacher = load(folder)
-    students = {}
-    for shape,(model,own) in wanted.items():
-        try:
-            with torch.device('meta'): students[shape] = student_of(teacher, model, **own)
-            why = unlike(teacher, students[shape])
-        except (TypeError,ValueError,KeyError) as e: why = e.args[0]
-        if why: yield f'shapes.{shape}: {why}'
-    for k,arm,shape in {(s.block,s.arm,s.shape):0 for s in known if s.shape in students and s.arm in study.arms()}:
-        yield from _follows(study, teacher, students[shape], arm, f'students[{k}]', study.students[k])
-
-def _follows(study, teacher, student, arm, where, block):
-    "Whether teacher and student take an arm, and its sets have what a conditional teacher is asked for"
-    try: own = arm_of(arm, teacher, **block.get('terms', {}))
-    except (KeyError,ValueError,TypeError) as e: yield f'{where}: {e.args[0]}'; return
-    if why := refuses(student, arm, own): yield f'{where}: {why}'
-    labels = block.get('labels', study.distil.get('labels', {}))
-    if teacher.condition is not None and (lacking := sorted(set(own.sets)-set(labels))):
-        yield f"{where}.labels: arm {arm} is about the sets {list(own.sets)}, but no classes are given for {lacking}"
-
-def _arm(study, block, arm, where):
-    "What is wrong with an arm"
-    known = study.arms()
-    if arm not in known: yield f"{where}: no arm {arm!r}{_near(arm, known)}"; return
-    try: known[arm].changed(**block.get('terms', {}))
-    except (KeyError,ValueError,TypeError) as e: yield f"{where}: {e.args[0]}"
-    if study.needs_images(arm) and not block.get('sources'):
-        yield f'{where}: arm {arm} looks at images, but the block has no sources'
-    if known[arm].sets: yield from _named_sets(study, block, known[arm], where.partition('.')[0])
-
-def _named_sets(study, block, arm, where):
-    "Sets that an arm's terms name, and what the block says of them"
-    said = {k:block.get(k, study.distil.get(k, {})) for k in ('sets','shares','labels')}
-    for key,expected in (('sets',arm.image_sets), ('shares',arm.sets), ('labels',arm.sets)):
-        for name in sorted(set(said[key])-set(expected)):
-            yield f"{where}.{key}: the arm has no set {name!r}{_near(name, expected)}"
-    known = [*FREE, *study.synthesis]
-    for name,source in said['sets'].items():
-        if source not in known: yield f"{where}.sets.{name}: no source {source!r}{_near(source, known)}"
-    for j,source in enumerate(block.get('sources', [])):
-        if source not in said['sets'].values():
-            yield f"{where}.sources[{j}]: {source!r} is the source of none of its sets {said['sets']}"
-
-def _students(study):
-    "What only the single students show"
-    asked = study.asked_students()
-    for name,count in Counter(s.name for s in asked).items():
-        blocks = sorted({s.block for s in asked if s.name==name})
-        if count>1:
-            yield f"students{blocks}: {count} students are called {name}; give a block a label, or ask for each once"
-    made = {}
-    for s in asked:
-        for k,name in enumerate(n for n in s.sources if n in study.synthesis):
-            made.setdefault((s.block,name), []).append(s)
-    for (k,name),those in made.items(): yield from _enough(study, name, those, f'students[{k}]')
-    for s in asked:
-        if set(s.sources)&{'noise','prior','trajectories'} and study.training_of(s).get('n')==0:
-            yield f"students[{s.block}]: {s.name} has n: 0, but {s.source} has no end; say how many images"
-
-def _enough(study, name, students, where):
-    "Whether a set has the seeds and the images that students of one block want"
-    seeds = study.synthesis[name].get('seeds', study.seeds)
-    if lacking := sorted({s.seed for s in students}-set(seeds)):
-        yield f"{where}: the set {name!r} has no seeds {lacking}, only {seeds}"
-        return
-    for s in students:
-        try: there = study.recipe(name, s.seed).n
-        except ValueError: return                                                 # said elsewhere
-        n = study.training_of(s).get('n', experiment('E05_distil')['n'].default)
-        wanted = n//len(s.sources)+(s.sources.index(name)<n%len(s.sources))
-        if wanted<=there: continue
-        yield f"{where}: {s.name} takes {wanted} images of the set {name!r}, which has {there} for seed {s.seed}"
-
-# %% ../../nbs/study/config.ipynb #d4b5d7f7
-def _evaluation(study):
-    "Enough images in every set that is evaluated"
-    n = study.evaluate.get('n', experiment('E06_evaluate')['n'].default)
-    for source,seed in study.sets() if study.students else []:
-        try: there = study.recipe(source, seed).n
-        except ValueError: continue
-        if there<n: yield f"synthesis.{source}: {there} images, but evaluate.n compares {n}"
-
-def _guidance(study):
-    "Rungs, and the names that the leak check asks for"
-    if study.guidance is None: return
-    g = study.guidance
-    for name,own in g.ladder.items():
-        how = packed('E12_ladder', {**g.ladder_defaults, **{k:v for k,v in own.items() if k!='searched'}})
-        yield from _recipe_problem(how.get('recipe', {}), f'guidance.ladder.{name}')
-    known = dict(students=study.all_students(), sets=[f'{source}-s{seed}' for source,seed in study.sets()])
-    for what,names in known.items():
-        for k,name in enumerate(g.leakage.get(what, [])):
-            if name in names: continue
-            yield f"guidance.leakage.{what}[{k}]: the study makes no {name!r}{did_you_mean(name, names)}"
-
-def _architecture(name, where):
-    try: build_steps(name, 10, (3,32,32))
-    except KeyError as e: yield f"{where}: {e.args[0]}"
-
-def _classifiers(study):
-    "Architectures, sets, rows"
-    arch,c = study.pretrain.classifier.get('arch'),study.classifiers
-    if arch: yield from _architecture(arch, 'pretrain.classifier.arch')
-    if c is None: return
-    yield from _architecture(c.student, 'classifiers.student')
-    for method,how in c.method_defaults.items():
-        for k in sorted(how.keys()&c.set_defaults.keys()):
-            yield (f"classifiers.method_defaults.{method}.{k}: has no effect, classifiers.set_defaults says {k} "
-                   "for all; say it in a set")
-    for name in c.sets:
-        where,how = f'classifiers.sets.{name}',study.transfer_settings(name)
-        if name=='real': yield f"{where}: the name is taken, 'real' is a source of its own"
-        if 'method' not in how: yield f'{where}.method: is missing'
-        if how.get('method')=='diffusion':
-            shared = {k:how[v] for k,v in (('n','n'),('group','batch'),('steps','steps')) if v in how}
-            yield from _recipe_problem({**packed('E08_transfer_set', how).get('recipe', {}), **shared}, where)
-    for row,how in c.students.items():
-        where,source = f'classifiers.students.{row}',how['source']
-        if source=='real': continue
-        if source not in c.sets: yield f"{where}.source: no set {source!r}{_near(source, ['real',*c.sets])}"; continue
-        there = study.transfer_settings(source).get('n', experiment('E08_transfer_set')['n'].default)
-        for n in how.get('n', [c.n]):
-            if n>there: yield f'{where}.n: {n} images are asked of the set {source!r}, which has {there}'
-
-def _also(study):
-    "Further evaluations need students, and images"
-    for name in study.also:
-        if study.of_records: yield f'also.{name}: the data {study.dataset!r} is no images, and evaluated once'
-
-CHECKS = (_places, _sets, _waits, _blocks, _shapes, _students, _evaluation, _guidance, _classifiers, _also)
-
-@patch
-def problems(self:Study) -> list: # In words, with the key each is about
-    "Everything that contradicts something else"
-    return list(dict.fromkeys(p for check in CHECKS for p in check(self)))
 
 # %% ../../nbs/study/config.ipynb #9468d1dd
 _HALF = ('parameters','bytes','single_ms','single_iqr_ms','batch_ms','batch_iqr_ms','peak_bytes')
@@ -564,7 +319,7 @@ def parse_study(
     "Check a configuration; `ValueError` lists everything that is wrong, with file and key"
     try: study = Study.model_validate(data)
     except ValidationError as e: raise _refused(where, [complaint(Study, o) for o in e.errors()]) from None
-    if found := study.problems(): raise _refused(where, found)
+    if found := problems(study): raise _refused(where, found)
     return study
 
 def _refused(where, found):
