@@ -3,11 +3,11 @@
     python benchmarks/distil_step.py            the shipped teacher (width 32) to width 8, batch 128
     python benchmarks/distil_step.py --large    an untrained teacher of width 128 to width 32: minutes
 
-`paper` is how the published code takes a step, as far as its description goes: both networks are called on new noise and
-on new images at every step, the teacher with its graph, in the layout that torch begins with. `fresh` is
-`distil.passes.FreshPasses`: the same calls, the teacher's without a graph. `kept` is `KeptPasses`: the teacher was called
-before. Both train a student in channels-last layout, as `E05` does. Before anything is timed, all three give the loss of one
-pass, which has to agree to one part in a thousand.
+`paper` is how the published code takes a step, as far as its description goes: both networks are called on new noise
+and on new images at every step, the teacher with its graph, in the layout that torch begins with. `fresh` is
+`distil.passes.FreshPasses`: the same calls, the teacher's without a graph. `kept` is `KeptPasses`: the teacher was
+called before. Both train a student in channels-last layout, as `E05` does. Before anything is timed, all three give the
+loss of one pass, which has to agree to one part in a thousand.
 
 Seconds are processor time of one thread, the median of the timed steps; one step is loss, gradient and Adam. Images are
 the teacher's own samples, so no data is needed.
