@@ -22,12 +22,12 @@ SNAKE := $(ALONE) snakemake --nolock -s workflow/Snakefile -c $(CORES) --rerun-i
          --rerun-triggers mtime params --quiet rules --configfile
 WAIT  := error: another run is at work in this checkout; wait for it, or stop it
 BUSY  := || { code=$$?; [ $$code != 75 ] || echo '$(WAIT)' >&2; exit $$code; }
-CONFIG = $(1:%=workflow/config/%.yaml)
+OF = $(1:%=workflow/config/%.yaml)
 CHECK := $(IN) python workflow/check.py
 
 .DEFAULT_GOAL := help
 .PHONY: help env study study-full study-classifiers study-guidance study-poor-prior study-autoencoder \
-        study-families bench test \
+        study-families run plan bench test \
         smoke check lint pretrain lab prepare readme clean distclean
 .DELETE_ON_ERROR:
 
@@ -39,7 +39,9 @@ help:
 	@echo 'make study-poor-prior  the sources of images again, for a teacher whose own samples are poor, five seeds: hours'
 	@echo 'make study-families  one way of distilling without data, tried on every family, three to five seeds'
 	@echo 'make study-autoencoder  shrink an autoencoder, and the one of the shipped pipeline, five seeds: hours'
-	@echo 'make bench       time the metric suite against textbook computations'
+	@echo 'make run CONFIG=my.yaml   a study of your own, or several; make plan CONFIG=… says what it would run'
+	@echo 'make bench       time the metric suite and the distillation step against plain ones'
+	@echo 'make env         only set up the environment'
 	@echo 'make lab         open the notebooks in JupyterLab'
 	@echo 'make pretrain    train all shipped weights again from scratch: hours'
 	@echo 'make test        everything below, then the tests of every library notebook'
@@ -65,20 +67,20 @@ $(READY): settings.ini setup.py
 
 # one graph: no core waits, and what is timed has the machine to itself
 study: $(READY)
-	@$(SNAKE) $(call CONFIG,embedded autoencoder-small $(FAMILIES:%=family-%-small)) $(BUSY)
+	@$(SNAKE) $(call OF,embedded autoencoder-small $(FAMILIES:%=family-%-small)) $(BUSY)
 	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/families.ipynb reports/families-small/families.html \
 	  study=families-small small=true $(BUSY)
 	@printf '\nThe reports; begin with comparison.html:\n'
 	@printf '  %s\n' "$(CURDIR)"/reports/embedded/*.html "$(CURDIR)"/reports/autoencoder-small/*.html
 	@printf '  %s\n' "$(CURDIR)"/reports/families-small/*.html
-	@echo 'They stand in place of the committed ones; `git checkout reports/embedded` brings those back.'
+	@echo 'They stand in place of the committed ones; `git checkout reports` brings those back.'
 
 # each has a small configuration as well
 FAMILIES := helmholtz vrnn continual gan ddpm
 
 # a study for every family, one page; what was interrupted goes on where it was
 study-families: $(READY)
-	@$(SNAKE) $(call CONFIG,$(FAMILIES:%=family-%) family-depth) $(BUSY)
+	@$(SNAKE) $(call OF,$(FAMILIES:%=family-%) family-depth) $(BUSY)
 	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/families.ipynb reports/families/families.html $(BUSY)
 	@printf '\nThe report:\n  %s\n' "$(CURDIR)/reports/families/families.html"
 
@@ -103,17 +105,25 @@ study-poor-prior: $(READY)
 
 # two studies, one page: a teacher trained on private images, and the pipeline's own
 study-autoencoder: $(READY)
-	@$(SNAKE) $(call CONFIG,autoencoder pipeline-vae) $(BUSY)
+	@$(SNAKE) $(call OF,autoencoder pipeline-vae) $(BUSY)
 	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/autoencoder.ipynb reports/autoencoder/autoencoder.html \
 	  study=autoencoder second=pipeline-vae $(BUSY)
 	@printf '\nThe report:\n  %s\n' "$(CURDIR)/reports/autoencoder/autoencoder.html"
 
+ASKED = $(or $(CONFIG),$(error say which: make $@ CONFIG=workflow/config/NAME.yaml))
+run: $(READY)
+	@$(SNAKE) $(ASKED) $(BUSY)
+
+plan: $(READY)
+	@$(SNAKE) $(ASKED) --dry-run
+
 bench: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/metrics.py
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/distil_step.py
 
 SMOKE := smoke smoke-autoencoder $(FAMILIES:%=family-%-small)
 smoke: $(READY)
-	@$(SNAKE) $(call CONFIG,$(SMOKE)) $(BUSY)
+	@$(SNAKE) $(call OF,$(SMOKE)) $(BUSY)
 
 check: $(READY)
 	@$(CHECK) sync
@@ -128,8 +138,8 @@ DRY := cifar10 cifar10-dkdm celebahq classifiers cifar10-classifiers cifar100-cl
 # one recipe, so that the order holds under `make -j` and the count of tests is the last line
 test: $(READY)
 	@$(CHECK) sync
-	@$(SNAKE) $(call CONFIG,$(SMOKE)) $(BUSY)
-	@$(SNAKE) $(call CONFIG,$(DRY)) --dry-run
+	@$(SNAKE) $(call OF,$(SMOKE)) $(BUSY)
+	@$(SNAKE) $(call OF,$(DRY)) --dry-run
 	@OMP_NUM_THREADS=1 $(CHECK) notebooks
 
 pretrain: $(READY)

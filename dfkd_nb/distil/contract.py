@@ -251,7 +251,8 @@ def _check_gradients(trial, name, arm, student):
         if p.grad is not None: need(torch.isfinite(p.grad).all(), f"{where} has a gradient that is not finite")
         reached = p.grad is not None and bool((p.grad!=0).any())
         if p in claimed:
-            need(reached, f"{where} gets no gradient, but the arm claims to train {' and '.join(arm.trains)}")
+            need(reached, f"{where} gets no gradient, but the arm claims to train {' and '.join(arm.trains)}; "
+                          "`halves` says which modules these are")
         else: need(not reached, f"{where} gets a gradient, but the arm claims to train only {' and '.join(arm.trains)}")
 
 def check_arm(

@@ -60,7 +60,8 @@ def visit(
     "Visit a variable: a given value, or one made by noise, or the mean"
     f = family(family_name)
     if set(params)!=set(f.parameters):
-        raise TypeError(f"{family_name} has the parameters {f.parameters}, but {tuple(params)} are given")
+        raise TypeError(f"{family_name} has the parameters {f.parameters}, but {tuple(params)} are given; "
+                        "pass each by its name")
     params = {k:v.float() for k,v in params.items()}
     value = given if given is not None else f.sample(params, noise) if noise is not None else f.mean(params)
     return Visit(variable, family_name, params, value, noise, mask)

@@ -145,7 +145,9 @@ def load(
     name = read_config(folder)['_class_name']
     cls = model_class(name)
     weights = next(iter(sorted(folder.glob('*.safetensors'))), folder/'model.safetensors')
-    if not weights.is_file(): raise FileNotFoundError(f"{weights} is missing: {folder} holds no weights as safetensors")
+    if not weights.is_file():
+        raise FileNotFoundError(f"{weights} is missing: {folder} holds no weights as safetensors; restore them, or "
+                                "save the model again with save_model")
     try:
         with contextlib.redirect_stdout(io.StringIO()):                           # it announces itself
             model = _from_pretrained(cls, folder, own)

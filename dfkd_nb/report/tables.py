@@ -41,7 +41,7 @@ METRICS = {   # name, best ('↓' low, '↑' high, '½', or nothing), scale, for
     'decoder_peak_bytes':('decode 64, peak MB','↓',1e-6,'.1f'),
     'parameters':('parameters','',1,',.0f'), 'parameters_decoder':('of these decoder','',1,',.0f'),
     'parameters_encoder':('of these encoder','',1,',.0f'), 'bytes':('file, MB','',1e-6,'.2f'),
-    'single_ms':('one image, ms','↓',1,'.2f'), 'single_iqr_ms':('its IQR, ms','',1,'.2f'),
+    'single_ms':('one sample, ms','↓',1,'.2f'), 'single_iqr_ms':('its IQR, ms','',1,'.2f'),
     'batch_ms':('batch, ms','↓',1,'.1f'), 'batch_iqr_ms':('its IQR, ms','',1,'.1f'),
     'steps':('optimiser steps','',1,',.0f'), 'images':('images','',1,',.0f'), 'images_seen':('images seen','',1,',.0f'),
     'teacher_calls':('teacher calls','',1,',.0f'), 'seconds':('seconds','',1,',.0f'),

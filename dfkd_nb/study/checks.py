@@ -32,11 +32,23 @@ def shipped_class() -> str: # Name of a class
 # %% ../../nbs/study/checks.ipynb #6b277ae1
 def _near(name, known): return did_you_mean(name, known) or f'; expected one of {sorted(known)}'
 
+def _own_data(study, known):
+    "A folder of one's own images has roles; see `data.access`"
+    folder = Path(study.dataset)
+    if not folder.is_dir():
+        yield f"dataset: {study.dataset!r} is no folder and none of {sorted(known)}{did_you_mean(study.dataset, known)}"
+        return
+    asked = ('private_test',) if study.students or study.synthesis else ()
+    if any('real' in s.sources for s in study.asked_students()) or study.pretrain.teacher: asked += ('private_train',)
+    for role in asked:
+        if not (folder/role).is_dir():
+            yield (f"dataset: {study.dataset!r} has no folder {role}/; put the images that the teacher was trained on "
+                   "below private_train/ and held-out ones below private_test/, as files or in a folder per class")
+
 def _places(study):
     "Data set, teacher, generator, pages"
     known = ['fashion-mnist',*HUB,*RECORDS]
-    if study.dataset not in known and not Path(study.dataset).is_dir():
-        yield f"dataset: {study.dataset!r} is no folder and none of {sorted(known)}"
+    if study.dataset not in known: yield from _own_data(study, known)
     if study.of_records and study.synthesis: yield f'synthesis: the data {study.dataset!r} is no images'
     if study.records is not None and not study.of_records:
         yield f'records: the data {study.dataset!r} is images; say how under evaluate'
@@ -46,8 +58,13 @@ def _places(study):
     teacher,generator = (repo_root()/k for k in (study.teacher,study.generator))
     if study.teacher and not study.teacher.startswith('runs/'):                   # such a one is trained by the study
         if not (teacher/'config.json').is_file():
-            yield f"teacher: {study.teacher!r} is no folder of a model: {teacher/'config.json'} is missing"
-        elif (name := study.teacher_class()) not in registered(): yield f"teacher: no class {name!r} is registered"
+            beside = [p.name for p in teacher.parent.glob('*') if (p/'config.json').is_file()]
+            yield (f"teacher: {study.teacher!r} is no folder of a model: {teacher/'config.json'} is missing"
+                   f"{did_you_mean(teacher.name, beside)}; models.registry.save_model writes such a folder")
+        elif (name := study.teacher_class()) not in registered():
+            yield (f"teacher: {study.teacher}/config.json names the class {name!r}, which nobody has registered; if it "
+                   f"is your own, list its module in the environment variable DFKD_MODELS; else expected one of "
+                   f"{sorted(registered())}")
         elif not issubclass(model_class(name), DGM): yield f"teacher: a {name} is no generative teacher"
     if study.generator and not (generator/'model_index.json').is_file():
         if generator.is_dir() or study.generator.count('/')!=1:
@@ -128,7 +145,8 @@ def _shapes(study):
     wanted = {s.shape:study.shape_of(s) for s in known}
     if not wanted or study.teacher_class() not in registered() or not (folder/'config.json').is_file(): return
     if not issubclass(model_class(study.teacher_class()), DGM): return           # said elsewhere
-    teacher = load(folder)
+    try: teacher = load(folder)
+    except (OSError,ValueError) as e: yield f'teacher: {e}'; return
     students = {}
     for shape,(model,own) in wanted.items():
         try:

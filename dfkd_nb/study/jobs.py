@@ -343,6 +343,7 @@ def load_jobs(
         path = os.path.relpath(path)
         study = load_study(path, **(changes or {}))
         if study.study in found:
-            raise ValueError(f"{path}: another of the configurations is called {study.study!r} too")
+            raise ValueError(f"{path}: study: {study.study!r} is the name of {files[list(found).index(study.study)]} "
+                             "too, and both would write to its folders; rename one of them")
         found[study.study] = Jobs(study)
     return found
