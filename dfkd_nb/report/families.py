@@ -91,8 +91,8 @@ FAMILY_STUDIES = (
             'shared-noise trajectories':_of('trajectory', '', **_SMALL),
             'denoising own samples':_of('C', 'prior', **_SMALL),
             'denoising guided images':_of('C', 'guided', **_SMALL)}, ('kid','precision','recall'),
-           'A denoising model in pixel space, 1.75 million parameters to 0.27. After a few steps, as in the small '
-           'study, a student still draws noise.', '',
+           'A denoising model in pixel space, 1.75 million parameters to 0.27. After these few steps '
+           'every student still draws mostly noise, so what is compared is how far it has come.', '',
            {'steps-5':5, 'steps-10':10, '':20, 'steps-50':50}, 'steps of the sampler',
            {'guided':('denoising guided images','denoising own samples'),
             'shared':('pool of half-denoised samples','denoising own samples')}),
