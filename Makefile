@@ -110,12 +110,17 @@ study-autoencoder: $(READY)
 	  study=autoencoder second=pipeline-vae $(BUSY)
 	@printf '\nThe report:\n  %s\n' "$(CURDIR)/reports/autoencoder/autoencoder.html"
 
-ASKED = $(or $(CONFIG),$(error say which: make $@ CONFIG=workflow/config/NAME.yaml))
+# refused before anything is installed
+ifneq ($(filter run plan,$(MAKECMDGOALS)),)
+ifeq ($(strip $(CONFIG)),)
+$(error say which study: make $(MAKECMDGOALS) CONFIG=workflow/config/NAME.yaml)
+endif
+endif
 run: $(READY)
-	@$(SNAKE) $(ASKED) $(BUSY)
+	@$(SNAKE) $(CONFIG) $(BUSY)
 
 plan: $(READY)
-	@$(SNAKE) $(ASKED) --dry-run
+	@$(SNAKE) $(CONFIG) --dry-run
 
 bench: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/metrics.py

@@ -44,13 +44,12 @@ def paper_loss(teacher, student, images, batch, generator):
 
 def agree(teacher, width, images, batch):
     "The loss of one pass, the three ways"
-    distil = Distillation(ARMS['B'], teacher, images, batch=batch, passes=0)
-    values = {}
-    for name,layout in (('paper',torch.contiguous_format), ('fresh',torch.channels_last), ('kept',torch.channels_last)):
+    plain,packed,values = torch.contiguous_format,torch.channels_last,{}
+    for name,layout,kept in (('paper',plain,0), ('fresh',packed,0), ('kept',packed,len(images))):
+        distil = Distillation(ARMS['B'], teacher, images, batch=batch, passes=kept)
         student,total = student_of_width(width, layout),0.
         for key,passes in distil.passes.items():
-            taken = passes.make(torch.arange(batch))
-            if name=='kept': taken = taken.map(torch.clone)
+            taken = passes[torch.arange(batch)] if kept else passes.make(torch.arange(batch))
             if name=='paper': came = run(student, key, taken.trace.noise, taken.data)
             else: came = follow(student, taken)
             went = taken.trace

@@ -24,7 +24,6 @@ class Judge:
     "How models of one dataset are judged"
     teacher:str # Folder of the shipped teacher, below `data/pretrained`
     metrics:tuple # Names of what is measured
-    best:str # The one that stands for the family in a table
     roles:tuple # Roles that the evaluation opens
     score:Callable # `(model, open, n, seed, teacher, encodes, n_bound)` → rows; `open(role)` gives records
     floor:Callable # `(open, n, seed)` → rows with a `model`: what is as good as data, or what has to be beaten
@@ -56,9 +55,9 @@ def _drawn_strokes(models, open):
     return stacked(rows, ['real',*models])
 
 _W1 = ('w1','w1_stroke_length','w1_turning','w1_pen_lifts','w1_points')
-_STROKES = Judge('vrnn', (*_W1,'one_nn','elbo_per_point'), 'w1', ('private_test',), _scored_strokes,
+_STROKES = Judge('vrnn', (*_W1,'one_nn','elbo_per_point'), ('private_test',), _scored_strokes,
                  _floor_of_strokes, _drawn_strokes)
-JUDGES = {'old-faithful':Judge('helmholtz', ('log_likelihood','wasserstein','modes','marginal_kl'), 'marginal_kl',
+JUDGES = {'old-faithful':Judge('helmholtz', ('log_likelihood','wasserstein','modes','marginal_kl'),
                                ('private_train','private_test'), _scored_points, _floor_of_points, _drawn_points),
           'pen-strokes':_STROKES, 'iam-strokes':_STROKES}
 

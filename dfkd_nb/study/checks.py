@@ -155,16 +155,19 @@ def _shapes(study):
         except (TypeError,ValueError,KeyError) as e: why = e.args[0]
         if why: yield f'shapes.{shape}: {why}'
     for k,arm,shape in {(s.block,s.arm,s.shape):0 for s in known if s.shape in students and s.arm in study.arms()}:
-        yield from _follows(study, teacher, students[shape], arm, f'students[{k}]', study.students[k])
+        yield from _follows(study, teacher, students[shape], arm, k)
 
-def _follows(study, teacher, student, arm, where, block):
-    "Whether teacher and student take an arm, and its sets have what a conditional teacher is asked for"
+def _follows(study, teacher, student, arm, k):
+    "Whether both take an arm of block `k`, and its sets have what a conditional teacher is asked for"
+    block = study.students[k]
+    where = f"students[{k}].arms[{block['arms'].index(arm)}]"                      # as `_blocks` calls it
     try: own = arm_of(arm, teacher, **block.get('terms', {}))
     except (KeyError,ValueError,TypeError) as e: yield f'{where}: {e.args[0]}'; return
     if why := refuses(student, arm, own): yield f'{where}: {why}'
     labels = block.get('labels', study.distil.get('labels', {}))
     if teacher.condition is not None and (lacking := sorted(set(own.sets)-set(labels))):
-        yield f"{where}.labels: arm {arm} is about the sets {list(own.sets)}, but no classes are given for {lacking}"
+        yield (f"students[{k}].labels: arm {arm} is about the sets {list(own.sets)}, but no classes are given for "
+               f"{lacking}")
 
 def _arm(study, block, arm, where):
     "What is wrong with an arm"
