@@ -23,7 +23,6 @@ from .cost import cost, half_costs, half_size
 from .features import extract
 from .intervals import suite
 from ..distil.depth import error_by_own_levels
-from ..models.autoencoder import decode, encode
 from ..models.dgm import DGM, elbo
 from ..noise import stream
 from ..stats import NOTHING, bootstrap_mean
@@ -208,6 +207,7 @@ def through(
     device:str='cpu', # Device
 ) -> torch.Tensor: # `[0, 1]`, on the CPU
     "Images encoded and decoded: nothing that passes the autoencoder can be closer to them"
+    from dfkd_nb.models.autoencoder import decode, encode        # brings diffusers, which other rows do not need
     return torch.cat([decode(vae, encode(vae, b.to(device))).clamp(0,1).cpu() for b in images.split(64)])
 
 def autoencoder_rows(
