@@ -22,12 +22,13 @@ class ResBlock(nn.Module):
         ni:int, # Channels in
         nf:int, # Channels out
         resample:str='', # `down`, `up` or nothing
+        separable:bool=False, # Depthwise and pointwise convolutions in place of full ones (Howard et al. 2017)
     ):
         super().__init__()
         stride = 2 if resample=='down' else 1
         self.up = nn.Upsample(scale_factor=2) if resample=='up' else nn.Identity()
-        self.body = nn.Sequential(nn.Conv2d(ni,nf,3,stride,1,bias=False), nn.BatchNorm2d(nf), nn.ReLU(),
-                                  nn.Conv2d(nf,nf,3,1,1,bias=False), nn.BatchNorm2d(nf))
+        self.body = nn.Sequential(*_conv3(ni,nf,stride,separable), nn.BatchNorm2d(nf), nn.ReLU(),
+                                  *_conv3(nf,nf,1,separable), nn.BatchNorm2d(nf))
         self.skip = nn.Conv2d(ni,nf,1,stride,bias=False) if resample or ni!=nf else nn.Identity()
 
     def forward(self,
@@ -37,7 +38,12 @@ class ResBlock(nn.Module):
         x = self.up(x)
         return torch.relu(self.body(x)+self.skip(x))
 
-def _group(ni, nf, resample): return [ResBlock(ni,nf,resample), ResBlock(nf,nf)]
+def _conv3(ni, nf, stride, separable):
+    if not separable: return [nn.Conv2d(ni,nf,3,stride,1,bias=False)]
+    return [nn.Conv2d(ni,ni,3,stride,1,groups=ni,bias=False), nn.Conv2d(ni,nf,1,bias=False)]
+
+def _group(ni, nf, resample, blocks, separable):
+    return [ResBlock(nf if k else ni, nf, '' if k else resample, separable) for k in range(blocks)]
 def _factor(hi, lo): return int(math.log2(hi//lo))
 
 # %% ../../nbs/models/lvae.ipynb #d7c26b9a
@@ -51,11 +57,14 @@ class LVAE(DGM, PyTorchModelHubMixin):
         size:int=32, # Image height and width: 32 or 64 pixels
         z_channels:int=16, # Channels of every latent
         beta:float=.1, # Weight of the KL in the β-VAE reading; sets the decoder's standard deviation
+        blocks:int=2, # Residual blocks per resolution, ≥ 1; the paper's networks have 2
+        separable:bool=False, # Whether blocks are depthwise-separable; the paper's are not
     ):
         super().__init__()
         self._declare(channels, size, z_channels, beta)
+        if blocks<1: raise ValueError(f"blocks={blocks}: expected at least one residual block per resolution")
         self.stem = nn.Conv2d(channels,width,5,2,2)
-        self._build(width, width)
+        self._build(width, width, blocks=blocks, separable=separable)
 
     def _declare(self, channels, size, z_channels, beta):
         "Levels and image"
@@ -67,19 +76,19 @@ class LVAE(DGM, PyTorchModelHubMixin):
         levels = {f'z{l}':Variable((z_channels,self.sizes[l-1],self.sizes[l-1])) for l in range(5,0,-1)}
         self.variables = levels | {'x':Variable((channels,size,size), 'data', 'none')}
 
-    def _build(self, width, entering, first='', beside=0):
+    def _build(self, width, entering, first='', beside=0, **how):
         "Stages and heads: what enters the first one and how it resamples; `beside` more channels enter every stage"
-        z_channels,channels = self.z_channels,self.channels
+        z_channels,channels,how = self.z_channels,self.channels,dict(blocks=2, separable=False)|how
         steps = [_factor(hi,lo) for hi,lo in zip([self.sizes[0]]+self.sizes, self.sizes)]
         self.up,self.up_heads,self.down,self.down_heads = (nn.ModuleList() for _ in range(4))
         for l,n in enumerate(steps):                                              # u1 … u5
-            groups = [_group(width if i else width+beside, width, 'down') for i in range(n)]
-            if not l: groups = [_group(entering+beside, width, first)]
+            groups = [_group(width if i else width+beside, width, 'down', **how) for i in range(n)]
+            if not l: groups = [_group(entering+beside, width, first, **how)]
             self.up.append(nn.Sequential(*sum(groups,[])))
             self.up_heads.append(nn.Conv2d(width,2*z_channels,1,bias=False))
         for l in range(4,-1,-1):                                                  # d4 … d0
             n = steps[l] if l else 1
-            groups = [_group(width if i else z_channels+beside, width, 'up') for i in range(n)]
+            groups = [_group(width if i else z_channels+beside, width, 'up', **how) for i in range(n)]
             self.down.append(nn.Sequential(*sum(groups,[])))
             self.down_heads.append(nn.Conv2d(width,2*(z_channels if l else channels),1,bias=False))
 
