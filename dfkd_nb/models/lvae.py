@@ -23,12 +23,14 @@ class ResBlock(nn.Module):
         nf:int, # Channels out
         resample:str='', # `down`, `up` or nothing
         separable:bool=False, # Depthwise and pointwise convolutions in place of full ones (Howard et al. 2017)
+        convs:int=2, # 3×3 convolutions, 1 or 2; with one, the block is linear up to its ReLU (as in Ding et al. 2021)
     ):
         super().__init__()
         stride = 2 if resample=='down' else 1
         self.up = nn.Upsample(scale_factor=2) if resample=='up' else nn.Identity()
-        self.body = nn.Sequential(*_conv3(ni,nf,stride,separable), nn.BatchNorm2d(nf), nn.ReLU(),
-                                  *_conv3(nf,nf,1,separable), nn.BatchNorm2d(nf))
+        body = [*_conv3(ni,nf,stride,separable), nn.BatchNorm2d(nf)]
+        if convs>1: body += [nn.ReLU(), *_conv3(nf,nf,1,separable), nn.BatchNorm2d(nf)]
+        self.body = nn.Sequential(*body)
         self.skip = nn.Conv2d(ni,nf,1,stride,bias=False) if resample or ni!=nf else nn.Identity()
 
     def forward(self,
@@ -42,8 +44,8 @@ def _conv3(ni, nf, stride, separable):
     if not separable: return [nn.Conv2d(ni,nf,3,stride,1,bias=False)]
     return [nn.Conv2d(ni,ni,3,stride,1,groups=ni,bias=False), nn.Conv2d(ni,nf,1,bias=False)]
 
-def _group(ni, nf, resample, blocks, separable):
-    return [ResBlock(nf if k else ni, nf, '' if k else resample, separable) for k in range(blocks)]
+def _group(ni, nf, resample, blocks, **how):
+    return [ResBlock(nf if k else ni, nf, '' if k else resample, **how) for k in range(blocks)]
 def _factor(hi, lo): return int(math.log2(hi//lo))
 
 # %% ../../nbs/models/lvae.ipynb #d7c26b9a
@@ -59,12 +61,14 @@ class LVAE(DGM, PyTorchModelHubMixin):
         beta:float=.1, # Weight of the KL in the β-VAE reading; sets the decoder's standard deviation
         blocks:int=2, # Residual blocks per resolution, ≥ 1; the paper's networks have 2
         separable:bool=False, # Whether blocks are depthwise-separable; the paper's are not
+        convs:int=2, # 3×3 convolutions per block, 1 or 2; the paper's have 2
     ):
         super().__init__()
         self._declare(channels, size, z_channels, beta)
         if blocks<1: raise ValueError(f"blocks={blocks}: expected at least one residual block per resolution")
+        if convs not in (1,2): raise ValueError(f"convs={convs}: expected 1 or 2 convolutions per residual block")
         self.stem = nn.Conv2d(channels,width,5,2,2)
-        self._build(width, width, blocks=blocks, separable=separable)
+        self._build(width, width, blocks=blocks, separable=separable, convs=convs)
 
     def _declare(self, channels, size, z_channels, beta):
         "Levels and image"
@@ -78,7 +82,7 @@ class LVAE(DGM, PyTorchModelHubMixin):
 
     def _build(self, width, entering, first='', beside=0, **how):
         "Stages and heads: what enters the first one and how it resamples; `beside` more channels enter every stage"
-        z_channels,channels,how = self.z_channels,self.channels,dict(blocks=2, separable=False)|how
+        z_channels,channels,how = self.z_channels,self.channels,dict(blocks=2)|how
         steps = [_factor(hi,lo) for hi,lo in zip([self.sizes[0]]+self.sizes, self.sizes)]
         self.up,self.up_heads,self.down,self.down_heads = (nn.ModuleList() for _ in range(4))
         for l,n in enumerate(steps):                                              # u1 … u5
