@@ -62,7 +62,7 @@ $(READY): settings.ini setup.py
 	@# modules are compiled when they are first imported: most never are
 	@echo 'installing into $(VENV) (about 2.5 GB and a few minutes, once)'
 	@$(BIN)/python -m pip install --quiet --no-compile $(TORCH)
-	@$(BIN)/python -m pip install --quiet --no-compile -e '.[study,dev]'
+	@$(BIN)/python -m pip install --quiet --no-compile -e '.[study,deploy,dev]'
 	@touch $@
 
 # one graph: no core waits, and what is timed has the machine to itself

@@ -62,6 +62,7 @@ PURPOSES = {
     'pixels':             Purpose(44*64, 1, 'noise of a generator of pixels that learned against a classifier'),
     'evaluate':           Purpose(51*64, 64, 'posterior of held-out data'),
     'samples':            Purpose(61*64, 64, 'samples that are evaluated'),
+    'calibration':        Purpose(62*64, 64, 'samples that an eight-bit graph finds its ranges with'),
     'membership':         Purpose(71*64, 64*8, 'posteriors of the membership test, and of data-free criteria'),
     'look':               Purpose(80*64, 64, 'anything to look at'),
     'scale':              Purpose(14_001, 1, "images by whose latents a generator's autoencoder is scaled"),
