@@ -323,13 +323,12 @@ class Exported(DGM):
 
     def infer(self,
         data, # Images
-        noise:dict|None=None, # Refused: the encoder's graph gives the posterior's mean
+        noise:dict|None=None, # Not used: the posterior is a point, its mean
         given:dict|None=None, # Codes to decode instead
         at=None, # Not used
         cond=None, # Of a conditional model
     ) -> tuple: # `(q, p)`, all of points
         "Encode and decode"
-        if noise: raise TypeError("an exported encoder gives the posterior's means; leave noise out")
         x = data if isinstance(data, dict) else {k:data for k in self.data}
         codes = given or self.run('encoder', **x, cond=cond)
         return self._points(codes),self._points(self.run('decoder', **codes, cond=cond))

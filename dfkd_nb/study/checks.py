@@ -273,12 +273,23 @@ def _classifiers(study):
         for n in how.get('n', [c.n]):
             if n>there: yield f'{where}.n: {n} images are asked of the set {source!r}, which has {there}'
 
+def _deploy(study):
+    "What leaves torch, and what it is calibrated with"
+    if study.deploy is None: return
+    if study.of_records: yield f'deploy: the data {study.dataset!r} is no images, and has no graphs yet'
+    if not study.students: yield 'deploy: there are no students'
+    known,images = list(study.all_students()),('prior','noise','real',*study.synthesis)
+    for k,name in enumerate(study.deploy.get('students', [])):
+        if name not in known: yield f"deploy.students[{k}]: the study makes no {name!r}{did_you_mean(name, known)}"
+    for k,name in enumerate(study.deploy.get('calibrations', [])):
+        if name not in images: yield f"deploy.calibrations[{k}]: no source {name!r}{_near(name, images)}"
+
 def _also(study):
     "Further evaluations need students, and images"
     for name in study.also:
         if study.of_records: yield f'also.{name}: the data {study.dataset!r} is no images, and evaluated once'
 
-CHECKS = (_places, _sets, _waits, _blocks, _shapes, _students, _evaluation, _guidance, _classifiers, _also)
+CHECKS = (_places, _sets, _waits, _blocks, _shapes, _students, _evaluation, _guidance, _classifiers, _also, _deploy)
 
 def problems(
     study # A `config.Study`

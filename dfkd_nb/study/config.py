@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['Seeds', 'Counts', 'Word', 'Label', 'ShapeName', 'RowName', 'PLACES', 'SET', 'STUDENT', 'OWN_OF_SET',
            'OWN_OF_STUDENTS', 'SetSettings', 'OneSet', 'Training', 'Students', 'EVALUATION', 'Evaluation',
-           'RecordEvaluation', 'InPipeline', 'RUNG', 'TRANSFER', 'LEAK', 'ROW', 'TransferSet', 'MEASURED', 'OF_SETS',
-           'Guiding', 'Classifying', 'Pretraining', 'Study', 'Student', 'parse_study', 'load_study']
+           'RecordEvaluation', 'InPipeline', 'OWN_OF_DEPLOY', 'Deploying', 'RUNG', 'TRANSFER', 'LEAK', 'ROW',
+           'TransferSet', 'MEASURED', 'OF_SETS', 'Guiding', 'Classifying', 'Pretraining', 'Study', 'Student',
+           'parse_study', 'load_study']
 
 # %% ../../nbs/study/config.ipynb #7dcbaed4
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ EVALUATION = ('students','student_names','sets','set_names','seeds','work',*PLAC
 Evaluation = Annotated[dict,Declared('E06_evaluate', EVALUATION)]
 RecordEvaluation = Annotated[dict,Declared('E16_evaluate_records', ('students','student_names','seeds',*PLACES))]
 InPipeline = Annotated[dict,Declared('E15_pipeline', ('students','student_names','records',*PLACES))]
+OWN_OF_DEPLOY = (('students',list[str]),)
+Deploying = Annotated[dict,Declared('E17_deploy', ('students','student_names','sets','work',*PLACES), OWN_OF_DEPLOY)]
 
 # %% ../../nbs/study/config.ipynb #062125bc
 RUNG,TRANSFER = ('rung','searched',*PLACES),('label','seed','student',*PLACES)
@@ -103,6 +106,7 @@ class Study(Part):
     also:dict[Word,Evaluation] = {} # Further evaluations, by name: how each differs from `evaluate`, e.g. other classes
     records:RecordEvaluation|None = None # How models of data that is no images are evaluated, in place of `evaluate`
     pipeline:InPipeline|None = None # Students in place of their teacher in its pipeline
+    deploy:Deploying|None = None # Students out of torch; `students` names some of them, all by default
     guidance:Guiding|None = None
     classifiers:Classifying|None = None
     pretrain:Pretraining = Field(default_factory=dict, validate_default=True)

@@ -171,6 +171,18 @@ def in_pipeline(self:Jobs) -> Job:
                     out=f'{self.results}/pipeline')
 
 @patch
+def deploy(self:Jobs) -> Job:
+    "Take students out of torch"
+    asked = dict(self.study.deploy or {})
+    students = asked.pop('students', None) or list(self.study.all_students())
+    seeds = {source:seed for source,seed in reversed(self.study.sets())}                     # the first of each
+    sets = {k:f'{k}-s{seeds[k]}' for k in asked.get('calibrations', []) if k in seeds}
+    return self.job('E17_deploy', f'{self.work}/deploy', self.marks(students, sets.values()), **asked, **self.data,
+                    students=f'{self.work}/students', student_names=students,
+                    sets={k:f'{self.work}/sets/{name}' for k,name in sets.items()},
+                    out=f'{self.results}/deploy', work=f'{self.work}/deploy')
+
+@patch
 def render(self:Jobs,
     page:str # Name of a report
 ) -> Job:
@@ -178,6 +190,7 @@ def render(self:Jobs,
     needs = [f'{self.results}/evaluate/{TABLE}'] if page!='classifiers' else []
     if self.study.classifiers: needs.append(f'{self.results}/evaluate_classifiers/{TABLE}')
     if self.study.pipeline is not None: needs.append(f'{self.results}/pipeline/{TABLE}')
+    if self.study.deploy is not None: needs.append(f'{self.results}/deploy/{TABLE}')
     if page=='guidance': needs += self.guidance_tables()
     return Job(f'nbs/reports/{page}.ipynb', f'{self.pages}/{page}.html', dict(study=self.study.study), tuple(needs))
 
@@ -311,6 +324,7 @@ def wanted(self:Jobs) -> list: # Files
             + self.marks(self.study.all_students(), self.set_names())
             + ([f'{self.results}/evaluate/{TABLE}'] if self.study.students else [])
             + ([f'{self.results}/pipeline/{TABLE}'] if self.study.pipeline is not None else [])
+            + ([f'{self.results}/deploy/{TABLE}'] if self.study.deploy is not None else [])
             + [f'{self.results}/evaluate-{k}/{TABLE}' for k in self.study.also]
             + [f'{self.work}/classifiers/{k}/{_STUDENT_MARK}' for k in self.classifier_names()])
 
@@ -328,6 +342,7 @@ def all_jobs(self:Jobs) -> list: # Of `Job`
     out += [self.classifier_student(*o) for o in s.classifier_students()]
     if s.classifiers: out.append(self.evaluate_classifiers())
     if s.pipeline is not None: out.append(self.in_pipeline())
+    if s.deploy is not None: out.append(self.deploy())
     return out + [self.train(k) for k in TRAINED] + [self.render(p) for p in self.all_reports]
 
 def load_jobs(

@@ -24,6 +24,7 @@ for _words,_range in {
     'steps batch repeats trials n_reference n_test group latency_runs timesteps':dict(ge=1),
     'n n_real passes seed n_prior n_criteria n_held n_members n_non_members n_membership n_bound':dict(ge=0),
     'jackknife_groups':dict(ge=0),
+    'n_calibration rounds':dict(ge=1),
     'warmup adversary_steps weight_decay momentum msarc moments reference_steps threads ema':dict(ge=0),
     'lr T temperature clip':dict(gt=0), 'curriculum':dict(gt=0, le=1), 'validation alpha kl_warmup':dict(ge=0, le=1),
 }.items():
