@@ -146,4 +146,4 @@ def reconstruction_error_rows(
         items = torch.arange(first, first+len(x)); first += len(x)
         errors.append(image_mse(x, model.infer(x, **bench.told(model, items))[1].output.mean.clamp(0,1)))
     said = 'inference: per pixel and channel, images in [0,1], posterior means, clamped'
-    return rows_of(who, dict(mse=bootstrap_mean(torch.cat(errors), n=500)), said, n=bench.protocol.n_test)
+    return rows_of(who, dict(mse=bootstrap_mean(torch.cat(errors), n=500)), said, bench.role, bench.protocol.n_test)

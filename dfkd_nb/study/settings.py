@@ -30,7 +30,7 @@ for _words,_range in {
 }.items():
     for _word in _words.split(): RANGES[_word] = _range
 CHOICES_OF = {'schedule':('cosine','constant'), 'optimizer':('adam','sgd'), 'precision':('fp32','bf16'),
-              'prior':('','trajectories')}
+              'prior':('','trajectories'), 'judged_on':('private_test','teacher_samples')}
 
 def ranged(
     name:str, # A setting
