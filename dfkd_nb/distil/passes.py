@@ -68,7 +68,9 @@ def run(
     q,p = model.infer(data, noise, given, at, cond)
     if under=='step': return p
     visited = q.of('latent') | p.of('data')
-    return Trace({k:visited[k] for k in model.variables if k in visited})
+    out = Trace({k:visited[k] for k in model.variables if k in visited})
+    out.priors = p.of('latent')
+    return out
 
 def follow(
     student:DGM, # Student

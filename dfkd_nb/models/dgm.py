@@ -80,6 +80,8 @@ def normal(
 # %% ../../nbs/models/dgm.ipynb #21b525bd
 class Trace(dict):
     "Ordered `name → Visit`, from the top latent down to the data"
+    priors = None # Of an inference pass: the latents' conditionals given their parents' values, for the pass's own bound
+
     def of(self,
         role:str # `latent` or `data`
     ) -> 'Trace': # The visits of that role
@@ -428,6 +430,12 @@ def log_likelihood(
     "Log density of the data given the latents, over all data variables"
     logs = [per_item(family(v.family).log_prob(v.params, v.value), mask=v.mask) for v in p.of('data').values()]
     return sum(logs)
+
+@path_measure('bound')
+def _own_bound(teacher, student):
+    "Negative ELBO of the student's own inference pass, nats: whatever the teacher did"
+    if student.priors is None: raise ValueError("'bound' is of inference passes: use it in a term under data")
+    return -elbo(student.of('latent'), Trace({**student.priors, **student.of('data')}))
 
 def elbo(
     q:Trace, # Posterior
