@@ -80,7 +80,7 @@ def normal(
 # %% ../../nbs/models/dgm.ipynb #21b525bd
 class Trace(dict):
     "Ordered `name → Visit`, from the top latent down to the data"
-    priors = None # Of an inference pass: the latents' conditionals given their parents' values, for the pass's own bound
+    priors = None # Of an inference pass: the latents' conditionals given their parents, for the pass's own bound
 
     def of(self,
         role:str # `latent` or `data`

@@ -6,7 +6,7 @@
 __all__ = ['LINE', 'QUALITY', 'DeployPage', 'way_name', 'model_name']
 
 # %% ../../nbs/report/deploy.ipynb #4e8482ca
-import matplotlib.pyplot as plt, pandas as pd
+import matplotlib.pyplot as plt
 from IPython.display import display
 from .names import colour, source_name, student_name
 from .reading import lacking, nothing_yet, read_study, saved_rows
