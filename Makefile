@@ -27,7 +27,7 @@ CHECK := $(IN) python workflow/check.py
 
 .DEFAULT_GOAL := help
 .PHONY: help env study study-full study-classifiers study-guidance study-poor-prior study-autoencoder \
-        study-families run plan bench test \
+        study-families study-student run plan bench test \
         smoke check lint pretrain lab prepare readme clean distclean
 .DELETE_ON_ERROR:
 
@@ -38,6 +38,7 @@ help:
 	@echo 'make study-guidance  what to match, how to take the step, what it costs, what leaks, up to five seeds: hours'
 	@echo 'make study-poor-prior  the sources of images again, for a teacher whose own samples are poor, five seeds: hours'
 	@echo 'make study-families  one way of distilling without data, tried on every family, three to five seeds'
+	@echo 'make study-student  one student trained to the end and taken out of torch: about ten hours; resumes'
 	@echo 'make study-autoencoder  shrink an autoencoder, and the one of the shipped pipeline, five seeds: hours'
 	@echo 'make run CONFIG=my.yaml   a study of your own, or several; make plan CONFIG=… says what it would run'
 	@echo 'make bench       time the metric suite and the distillation step against plain ones'
@@ -87,6 +88,10 @@ study-families: $(READY)
 study-full: $(READY)
 	@$(SNAKE) workflow/config/embedded-full.yaml $(BUSY)
 	@printf '\nThe reports; begin with comparison.html:\n'; printf '  %s\n' "$(CURDIR)"/reports/embedded-full/*.html
+
+study-student: $(READY)
+	@$(SNAKE) workflow/config/student.yaml $(BUSY)
+	@printf '\nThe report:\n  %s\n' "$(CURDIR)/reports/student/deploy.html"
 
 study-classifiers: $(READY)
 	@$(SNAKE) workflow/config/classifiers.yaml $(BUSY)
