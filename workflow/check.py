@@ -105,7 +105,7 @@ def plain_files():
     "Files that ruff does not read"
     found = [Path('Makefile'), Path('environment.yml'), Path('.ci/run'), Path('workflow/Snakefile')]
     for pattern in ('*.smk','*.yaml','*.yml','*.json'): found += Path('workflow').rglob(pattern)
-    return sorted(found)
+    return sorted([*found, *Path('examples').rglob('*.html')])
 
 def long_lines():
     "Lines of more than 120 characters in rules, configurations and the text of notebooks"
@@ -123,7 +123,8 @@ def long_lines():
 def ruff():
     "What ruff finds in notebooks and scripts; its rules stand in pyproject.toml"
     cmd = [tool('ruff'), 'check', '--no-cache', '--output-format', 'concise']
-    out = subprocess.run([*cmd, 'nbs', 'workflow', 'benchmarks', 'setup.py'], capture_output=True, text=True)
+    where = ('nbs', 'workflow', 'benchmarks', 'examples', 'setup.py')
+    out = subprocess.run([*cmd, *where], capture_output=True, text=True)
     if out.returncode not in (0,1): return [f'ruff stopped: {out.stderr.strip()}']
     return [line for line in out.stdout.splitlines() if re.match(r'.+:\d+:\d+: ', line)]
 
