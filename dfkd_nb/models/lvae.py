@@ -53,9 +53,8 @@ def _factor(hi, lo): return int(math.log2(hi//lo))
 class LVAE(DGM, PyTorchModelHubMixin):
     "Ladder VAE of Chen et al. 2023 (section 4); the image has a fixed standard deviation √(β/2)"
     top_product = False # Whether the top level's posterior is a product too
-    # arm B, and the student's own bound: without it nothing asks the student's prior to follow its posterior
-    arms = {'D':(dict(name='posterior', under='data', on='latent'), dict(name='output', under='data'),
-                 dict(name='surrogate', under='prior'),
+    # arm B with the student's own bound in place of the teacher's posterior, see `distil.arms`
+    arms = {'D':(dict(name='output', under='data'), dict(name='surrogate', under='prior'),
                  dict(name='latent', under='prior', on='latent', measure='w2', weight=.1, reduction='mean'),
                  dict(name='bound', under='data', measure='bound'))}
     def __init__(self,
