@@ -110,7 +110,7 @@ study-poor-prior: $(READY)
 
 # two studies, one page: a teacher trained on private images, and the pipeline's own
 study-autoencoder: $(READY)
-	@$(SNAKE) $(call OF,autoencoder pipeline-vae) $(BUSY)
+	@$(SNAKE) $(call OF,autoencoder pipeline-vae autoencoder-control) $(BUSY)
 	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/autoencoder.ipynb reports/autoencoder/autoencoder.html \
 	  study=autoencoder second=pipeline-vae $(BUSY)
 	@printf '\nThe report:\n  %s\n' "$(CURDIR)/reports/autoencoder/autoencoder.html"

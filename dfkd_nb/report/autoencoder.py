@@ -41,6 +41,8 @@ class AutoencoderPage:
         self.family = next((c.family for c in self.st.claims), '')
         self.ev = self.st.evaluate
         self.pipeline = summary(saved_rows(self.st.results/'pipeline', ('width','size','shape')), WHO)
+        control = self.st.results.parents[1]/f'{study}-control'/'results'/'evaluate'    # asked for after the numbers
+        self.control = saved_rows(control, ('width','size','shape'))
 
     def students(self,
         shape:str, # Name of the shape
@@ -108,10 +110,24 @@ def answer(self:AutoencoderPage):
         say(f"Lowest without data: **{learner(*where)}**, {describe(r,'mse')}"
             + (f", {against['text']} of real images" if against else '')
             + ('.' if self.named(*where) else '; nothing was claimed of it beforehand.'))
-    both = find(self.ev, 'mse', model='student', shape='narrow', arm='B', source='prior+real')
-    if both:
-        seeds = f"{both['seeds']:.0f} seed{'s' if both['seeds']>1 else ''}"
-        say(f"Real images gain by decoded N(0, I) latents too: {describe(both,'mse')} half and half ({seeds}).")
+    self.controls(best)
+
+@patch
+def controls(self:AutoencoderPage,
+    best # Errors of the main student without data, by seed
+):
+    "What real images gain by the same recipe: by decoded N(0, I) latents beside them, by going through the teacher"
+    if not len(self.control): return
+    means = summary(self.control, WHO)
+    def row(arm, source): return find(means, 'mse', model='student', shape='narrow', arm=arm, source=source)
+    def errors(arm, source):
+        return per_seed(self.control, 'mse', model='student', arm=arm, source=source, shape='narrow')
+    both,through = row('B','prior+real'),row('B-through','real')
+    if both is None or through is None: return
+    said = ratio_words(best, errors('B','prior+real'))
+    say(f"Controls, asked for afterwards: real images gain by decoded N(0, I) latents too, {describe(both,'mse')} half "
+        f"and half ({both['seeds']:.0f} seeds)"+(f"; the student without data is at {said['text']} of that" if said else '')
+        + f". Going through the teacher does nothing for them ({describe(through,'mse')}).")
 
 @patch
 def claims(self:AutoencoderPage):
