@@ -25,6 +25,10 @@ BUSY  := || { code=$$?; [ $$code != 75 ] || echo '$(WAIT)' >&2; exit $$code; }
 OF = $(1:%=workflow/config/%.yaml)
 CHECK := $(IN) python workflow/check.py
 
+# Modules are compiled when they are first imported, and kept: where this is set, as in many containers, every job of a
+# study would compile torch and its like again, which doubles their start
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help env study study-full study-classifiers study-guidance study-poor-prior study-autoencoder \
         study-families study-student run plan bench test \
