@@ -126,7 +126,8 @@ def controls(self:AutoencoderPage,
     if both is None or through is None: return
     said = ratio_words(best, errors('B','prior+real'))
     say(f"Controls, asked for afterwards: real images gain by decoded N(0, I) latents too, {describe(both,'mse')} half "
-        f"and half ({both['seeds']:.0f} seeds)"+(f"; the student without data is at {said['text']} of that" if said else '')
+        f"and half ({both['seeds']:.0f} seeds)"
+        + (f"; the student without data is at {said['text']} of that" if said else '')
         + f". Going through the teacher does nothing for them ({describe(through,'mse')}).")
 
 @patch
