@@ -13,6 +13,7 @@ import numpy as np, torch
 from .cost import processor
 from .metrics import image_mse
 from .protocol import Bench, rows_of
+from ..export.fold import folded
 from ..export.to_onnx import NOISE, Exported
 from ..models.dgm import DGM
 from ..stats import NOTHING, bootstrap_mean
@@ -20,7 +21,7 @@ from ..stats import NOTHING, bootstrap_mean
 # %% ../../nbs/evaluate/deployment.ipynb #0aac58ad
 class Way(NamedTuple):
     "How a model is run"
-    runtime:str # `torch` or `onnxruntime`
+    runtime:str # `torch`, `torch folded` (batch norms inside the convolutions) or `onnxruntime`
     precision:str # `fp32` or `int8`
     calibration:str # Source of the images that ranges were found with; empty in 32 bits
     folder:Path # Weights or graphs
@@ -35,9 +36,10 @@ class Way(NamedTuple):
     ): # Function without arguments that draws `n` images
         "Ready to be timed: noise is drawn before"
         noise = model.draw(n, torch.Generator().manual_seed(0))
-        if self.runtime=='torch':
+        if self.runtime!='onnxruntime':
+            net = folded(model) if self.runtime=='torch folded' else model
             def draw():
-                with torch.inference_mode(): return model.sample(noise).image
+                with torch.inference_mode(): return net.sample(noise).image
             return draw
         session = Exported(self.folder, threads).sessions['sampler']
         given = {NOISE+k:v.numpy() for k,v in noise.items()}
@@ -47,7 +49,7 @@ def size_of(
     way:Way # Way
 ) -> int: # Bytes
     "Everything that is copied to a device: weights, or all graphs"
-    kinds = {'.safetensors'} if way.runtime=='torch' else {'.onnx'}
+    kinds = {'.onnx'} if way.runtime=='onnxruntime' else {'.safetensors'}
     return sum(f.stat().st_size for f in Path(way.folder).iterdir() if f.suffix in kinds)
 
 # %% ../../nbs/evaluate/deployment.ipynb #e44d6515
@@ -116,7 +118,7 @@ def process_memory(
     "Peak resident memory of a process that loads runtime and model, and draws a batch; as Linux counts it"
     if not Path('/proc/self/status').is_file():
         raise RuntimeError("peak memory is read from /proc, which only Linux has; measure on Linux")
-    code = (_TORCH if way.runtime=='torch' else _ONNX)+_PEAK
+    code = (_ONNX if way.runtime=='onnxruntime' else _TORCH)+_PEAK
     done = subprocess.run([sys.executable, '-c', code, str(way.folder), str(n)], capture_output=True, text=True,
                           env={**os.environ, 'OMP_NUM_THREADS':'1'})
     if done.returncode: raise RuntimeError(f"{way.folder} does not run in {way.runtime}: {done.stderr.strip()[-300:]}")

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np, torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+from .fold import folded
 from ..files import atomic, sha256
 from ..models.dgm import DGM, Trace, Variable, visit
 from ..models.registry import config_of
@@ -215,14 +216,16 @@ def export(
     made = parts(model)
     if bad := sorted(set(only)-set(made)): raise KeyError(f"{type(model).__name__} has no {bad}; it has {list(made)}")
     made = {k:p for k,p in made.items() if not only or k in only}
-    probes = {}
+    probes,run = {},folded(model)
+    graphs = parts(run)
     for k,p in made.items():
         probes |= {f'{k}.in.{n}':v.clone() for n,v in p.inputs.items()}
         probes |= {f'{k}.out.{n}':v.clone() for n,v in zip(p.outputs, p.call(*p.inputs.values()))}
     with atomic(folder) as tmp:
         tmp.mkdir()
         save_file(probes, tmp/PROBES)
-        entries = {k:part_entry(write_graph(model, p, tmp/f'{k}.onnx'), k, probes, p.outputs) for k,p in made.items()}
+        entries = {k:part_entry(write_graph(run, graphs[k], tmp/f'{k}.onnx'), k, probes, p.outputs)
+                   for k,p in made.items()}
         (tmp/'README.md').write_text(card or f'# {type(model).__name__} as ONNX\n\nWritten by dfkd_nb.\n')
         write_manifest(tmp, model=type(model).__name__, config=config_of(model), precision='fp32', parts=entries,
                        **_declared(model))

@@ -38,7 +38,16 @@ class ResBlock(nn.Module):
     ) -> torch.Tensor: # `(b, nf, h', w')`
         "Residual block (He et al. 2016)"
         x = self.up(x)
-        return torch.relu(self.body(x)+self.skip(x))
+        return torch.relu(self.body(x) if self.skip is None else self.body(x)+self.skip(x))
+
+    def merge(self) -> None:
+        "Put the skip connection into the body where that is a single convolution; for `export.fold`"
+        one = len(self.body)==1 and isinstance(self.body[0], nn.Conv2d)
+        if self.skip is None or not one or self.body[0].groups>1: return
+        body,middle = self.body[0],self.body[0].weight.detach().clone()
+        if isinstance(self.skip, nn.Conv2d): middle[:,:,1,1] += self.skip.weight[:,:,0,0].detach()
+        else: middle[:,:,1,1] += torch.eye(len(middle)).to(middle)
+        body.weight,self.skip = nn.Parameter(middle),None
 
 def _conv3(ni, nf, stride, separable):
     if not separable: return [nn.Conv2d(ni,nf,3,stride,1,bias=False)]
