@@ -276,7 +276,13 @@ def check_arm(
             raise ContractBroken(f"{trial.kind} takes arm {name!r}, and then cannot: "
                                  f"{e}. Declare the arm in its `arms` "
                                  "with a measure that fits, or give a reason there for which it is refused") from e
-        need(t.measure in OF_STUDENT or (zero.abs()<=trial.tolerance*(1e-2+loss.abs().max())).all(),
+        if t.measure in OF_STUDENT:
+            told = {} if shared.cond is None else dict(cond=shared.cond)
+            with torch.no_grad(): own = -elbo(*other.infer(shared.data, shared.trace.noise, **told))
+            need(torch.allclose(loss, own, rtol=trial.tolerance, atol=trial.tolerance),
+                 f"{trial.kind}, arm {name!r}: {t.name!r} is {loss.tolist()}, the student's own bound {own.tolist()}")
+            continue
+        need((zero.abs()<=trial.tolerance*(1e-2+loss.abs().max())).all(),
              f"{trial.kind}, arm {name!r}: identical networks have a loss of {zero.max():.3g} in {t.name!r}, "
              f"different ones {loss.max():.3g}")
     loss,_ = distil.loss(torch.Generator().manual_seed(trial.seed), 1., other)

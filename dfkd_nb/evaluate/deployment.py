@@ -35,14 +35,14 @@ class Way(NamedTuple):
         n:int, # Images per call
     ): # Function without arguments that draws `n` images
         "Ready to be timed: noise is drawn before"
-        noise = model.draw(n, torch.Generator().manual_seed(0))
+        noise,told = model.draw(n, torch.Generator().manual_seed(0)),model.asked(range(n))
         if self.runtime!='onnxruntime':
             net = folded(model) if self.runtime=='torch folded' else model
             def draw():
-                with torch.inference_mode(): return net.sample(noise).image
+                with torch.inference_mode(): return net.sample(noise, **told).image
             return draw
         session = Exported(self.folder, threads).sessions['sampler']
-        given = {NOISE+k:v.numpy() for k,v in noise.items()}
+        given = {k:v.numpy() for k,v in ({NOISE+k:v for k,v in noise.items()}|told).items()}
         return lambda: session.run(None, given)
 
 def size_of(
@@ -97,15 +97,18 @@ _TORCH = """
 import sys, torch
 from dfkd_nb.core import frozen
 from dfkd_nb.models.registry import load
-model = frozen(load(sys.argv[1]))
-with torch.inference_mode(): model.sample(model.draw(int(sys.argv[2]), torch.Generator().manual_seed(0)))
+torch.set_num_threads(1)
+model,n = frozen(load(sys.argv[1])),int(sys.argv[2])
+with torch.inference_mode(): model.sample(model.draw(n, torch.Generator().manual_seed(0)), **model.asked(range(n)))
 """
 _ONNX = """
 import json, sys, numpy as np, onnxruntime
 from pathlib import Path
 folder,n = Path(sys.argv[1]),int(sys.argv[2])
 about = json.loads((folder/'export.json').read_text())['parts']['sampler']
-session = onnxruntime.InferenceSession(str(folder/about['file']), providers=['CPUExecutionProvider'])
+how = onnxruntime.SessionOptions()
+how.intra_op_num_threads = how.inter_op_num_threads = 1
+session = onnxruntime.InferenceSession(str(folder/about['file']), how, providers=['CPUExecutionProvider'])
 draw = np.random.default_rng(0).standard_normal
 session.run(None, {v['name']:draw((n,*v['shape'])).astype('float32') for v in about['inputs']})
 """
@@ -116,8 +119,6 @@ def process_memory(
     n:int=64, # Images in one call
 ) -> int: # Bytes
     "Peak resident memory of a process that loads runtime and model, and draws a batch; as Linux counts it"
-    if not Path('/proc/self/status').is_file():
-        raise RuntimeError("peak memory is read from /proc, which only Linux has; measure on Linux")
     code = (_ONNX if way.runtime=='onnxruntime' else _TORCH)+_PEAK
     done = subprocess.run([sys.executable, '-c', code, str(way.folder), str(n)], capture_output=True, text=True,
                           env={**os.environ, 'OMP_NUM_THREADS':'1'})
@@ -129,10 +130,11 @@ def footprint_rows(
     way:Way, # Way
     n:int=64, # Images in one call
 ) -> list: # Rows `bytes` and `process_bytes`
-    "What has to be copied, and what has to be free"
-    process = f'peak resident memory of a process of its own: {way.runtime}, the model, {n} images in one call'
+    "What has to be copied, and what has to be free; memory is read from /proc, which only Linux has"
+    process = f'peak resident memory of a process of its own: runtime, model, {n} images in one call, one thread'
     said = dict(bytes='size of all weights, or of all graphs', process_bytes=process)
-    found = dict(bytes=size_of(way), process_bytes=process_memory(way, n))
+    found = dict(bytes=size_of(way))
+    if Path('/proc/self/status').is_file(): found['process_bytes'] = process_memory(way, n)
     return rows_of({**who, **way.columns, 'threads':1}, _plain(found), said, split='')
 
 # %% ../../nbs/evaluate/deployment.ipynb #c4e255aa

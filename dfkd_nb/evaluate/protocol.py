@@ -202,8 +202,9 @@ def noise_rows(
 def floor_rows(
     bench:Bench # What to compare with
 ) -> list: # Rows
-    "Real against real: the next test images"
-    return generation_rows(bench, floor_of(bench,'real'), bench.test.images[bench.most:bench.most+bench.protocol.n])
+    "Real against real: the next test images; or the teacher's samples against others of them"
+    source = 'real' if bench.role=='private_test' else bench.role
+    return generation_rows(bench, floor_of(bench, source), bench.test.images[bench.most:bench.most+bench.protocol.n])
 
 @torch.no_grad()
 def through(

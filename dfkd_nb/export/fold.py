@@ -11,12 +11,16 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 # %% ../../nbs/export/fold.ipynb #b038dc1a
+def _fits(conv, norm):
+    "Whether a batch norm of fixed numbers follows a plain convolution; a reparametrised one makes its weights anew"
+    plain = type(conv) is nn.Conv2d and not conv._forward_pre_hooks and not hasattr(conv, 'parametrizations')
+    return plain and type(norm) is nn.BatchNorm2d and norm.running_mean is not None
+
 def _fused(steps):
     "A sequence whose batch norms have gone into the convolutions before them"
     out = []
     for step in steps:
-        fits = out and isinstance(step, nn.BatchNorm2d) and isinstance(out[-1], nn.Conv2d)
-        if fits: out[-1] = fuse_conv_bn_eval(out[-1], step)
+        if out and _fits(out[-1], step): out[-1] = fuse_conv_bn_eval(out[-1], step)
         else: out.append(step)
     return nn.Sequential(*out)
 
@@ -24,7 +28,7 @@ def _fold(module):
     for name,child in module.named_children():
         _fold(child)
         if type(child) is nn.Sequential and batch_norms_inside(child): setattr(module, name, _fused(child))
-    if hasattr(module, 'merge'): module.merge()
+    if callable(getattr(type(module), 'merge_skip', None)): module.merge_skip()
 
 def batch_norms_inside(
     steps:nn.Sequential # Sequence
@@ -35,7 +39,7 @@ def batch_norms_inside(
 def folded(
     model:nn.Module # Frozen
 ) -> nn.Module: # A copy for running; it cannot be trained, nor saved as what it was
-    "The same function in fewer calls; a block with a method `merge` may go on from there"
+    "The same function in fewer calls; a block with a method `merge_skip` may go on from there"
     if model.training: raise ValueError("the model is in training mode: its batch norms still move; use core.frozen")
     out = copy.deepcopy(model)
     _fold(out)

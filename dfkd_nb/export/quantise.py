@@ -18,7 +18,7 @@ from ..models.dgm import DGM
 @torch.no_grad()
 def calibration_for(
     model:DGM, # Frozen, with the parts of a generative model
-    images, # `ImageSet`, or anything with a length and `batch`; synthetic, if the teacher's data is not to be seen
+    images, # `ImageSet`; synthetic, if the teacher's data is not to be seen
     n:int=256, # Images, and draws of noise
     seed:int=0, # Of the noise
     batch:int=32, # Together
@@ -32,10 +32,11 @@ def calibration_for(
         noise = {NOISE+k:v for k,v in model.noise(seed, items, 'calibration').items()}
         if model.can('generate'): out.setdefault('sampler', []).append(plain(noise|told))
         if not model.can('infer'): continue
-        x = images.batch(items).to(model.device)
-        codes = model.infer(x, **told)[0].given
-        out.setdefault('encoder', []).append(plain({k:x for k in model.data}|told))
-        out.setdefault('decoder', []).append(plain(codes|told))
+        x,labels = images.batch(items).to(model.device),images.labels[items]
+        seen = model.told(labels) if (labels>=0).all() else told                       # on what the images were asked
+        codes = model.infer(x, **seen)[0].given
+        out.setdefault('encoder', []).append(plain({k:x for k in model.data}|seen))
+        out.setdefault('decoder', []).append(plain(codes|seen))
     return out
 
 # %% ../../nbs/export/quantise.ipynb #14350f2c

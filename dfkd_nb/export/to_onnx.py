@@ -8,7 +8,7 @@ __all__ = ['NOISE', 'OPSET', 'TOLERANCE', 'MANIFEST', 'PROBES', 'FORMAT', 'Model
            'Exported']
 
 # %% ../../nbs/export/to_onnx.ipynb #f5ccb12d
-import contextlib, importlib, json, logging, warnings
+import contextlib, copy, importlib, json, logging, math, warnings
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np, torch
@@ -158,6 +158,7 @@ def open_graph(
     ort = needed('onnxruntime')
     how = ort.SessionOptions()
     how.intra_op_num_threads,how.inter_op_num_threads,how.log_severity_level = threads,1,3
+    how.add_session_config_entry('session.force_spinning_stop', '1')       # else threads wait busily after a call
     try: return ort.InferenceSession(str(path), how, providers=['CPUExecutionProvider'])
     except Exception as e:
         raise ValueError(f"{path} is no graph that onnxruntime can run ({type(e).__name__}); export it again") from e
@@ -171,8 +172,10 @@ def _differences(session, probes, part, outputs):
     "Largest and mean difference from torch's answer, over all outputs"
     given = {v.name:probes[f'{part}.in.{v.name}'].numpy() for v in session.get_inputs()}
     got = session.run(list(outputs), given)
-    apart = [np.abs(v-probes[f'{part}.out.{k}'].numpy()) for k,v in zip(outputs, got)]
-    return float(max(d.max() for d in apart)),float(np.concatenate([d.ravel() for d in apart]).mean())
+    wanted = [probes[f'{part}.out.{k}'].numpy() for k in outputs]
+    if any(v.shape!=w.shape for v,w in zip(got, wanted)): return math.inf,math.inf
+    apart = np.concatenate([np.abs(v-w).ravel() for v,w in zip(got, wanted)])
+    return float(apart.max()),float(apart.mean())                                         # not a number stays none
 
 def part_entry(
     path:Path, # Graph
@@ -213,14 +216,16 @@ def export(
 ) -> Path: # `folder`
     "Write a model's parts; raises `ValueError` if a graph and torch disagree, `KeyError` for a part it does not have"
     if model.training: raise ValueError("the model is in training mode: its answers are noisy; use core.frozen")
+    model = copy.deepcopy(model).cpu()
     made = parts(model)
     if bad := sorted(set(only)-set(made)): raise KeyError(f"{type(model).__name__} has no {bad}; it has {list(made)}")
     made = {k:p for k,p in made.items() if not only or k in only}
     probes,run = {},folded(model)
     graphs = parts(run)
     for k,p in made.items():
-        probes |= {f'{k}.in.{n}':v.clone() for n,v in p.inputs.items()}
-        probes |= {f'{k}.out.{n}':v.clone() for n,v in zip(p.outputs, p.call(*p.inputs.values()))}
+        probes |= {f'{k}.in.{n}':v.contiguous().clone() for n,v in p.inputs.items()}
+        probes |= {f'{k}.out.{n}':v.contiguous().clone()
+                   for n,v in zip(p.outputs, p.call(*p.inputs.values()))}
     with atomic(folder) as tmp:
         tmp.mkdir()
         save_file(probes, tmp/PROBES)

@@ -40,7 +40,7 @@ class ResBlock(nn.Module):
         x = self.up(x)
         return torch.relu(self.body(x) if self.skip is None else self.body(x)+self.skip(x))
 
-    def merge(self) -> None:
+    def merge_skip(self) -> None:
         "Put the skip connection into the body where that is a single convolution; for `export.fold`"
         one = len(self.body)==1 and isinstance(self.body[0], nn.Conv2d)
         if self.skip is None or not one or self.body[0].groups>1: return

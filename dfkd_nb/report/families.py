@@ -174,6 +174,12 @@ def compared(self:FamiliesPage,
     return ratio_words(a, b) or {}
 
 @patch
+def without_ratios(self:FamiliesPage):
+    "Why there are none"
+    if not self.there: return say(lacking('Ratios over seeds', self.families[0].study))
+    say('Ratios need several seeds, and these studies have one: `make study-families` runs those of five.')
+
+@patch
 def everywhere(self:FamiliesPage):
     "What is the same in all families, and what is not: signs of intervals, no verdicts"
     places = ('below 1','above 1','spans 1')
@@ -188,14 +194,14 @@ def everywhere(self:FamiliesPage):
             where = 'below 1' if r['hi']<1 else 'above 1' if r['lo']>1 else 'spans 1'
             said[where].append(f"{name} {r['value']:.2f}")
         if any(said.values()): rows.append([words, *(', '.join(v) or '–' for v in said.values())])
-    if not rows: return say(lacking('Ratios over seeds', self.families[0].study))
+    if not rows: return self.without_ratios()
     display(text_table(['ratio of errors',*places], rows, 'Where the 95 % interval of a ratio lies, family by family'))
 
 @patch
 def figure(self:FamiliesPage):
     "Ratio of every arm without data to the one with it"
     rows = [(f.name,label,r) for f in self.there for label,r in self.ratios(f).items()]
-    if not rows: return say(lacking('Ratios over seeds', self.families[0].study))
+    if not rows: return self.without_ratios()
     fig,ax = plt.subplots(figsize=(8, .28*len(rows)+.9))
     names = list(dict.fromkeys(name for name,_,_ in rows))
     colours = dict(zip(names, plt.cm.tab10.colors))

@@ -278,11 +278,18 @@ def _deploy(study):
     if study.deploy is None: return
     if study.of_records: yield f'deploy: the data {study.dataset!r} is no images, and has no graphs yet'
     if not study.students: yield 'deploy: there are no students'
+    if study.teacher_class() in registered() and model_class(study.teacher_class()).steps:
+        yield f'deploy: {study.teacher_class()} is a chain, which leaves torch as a single step and draws nothing then'
     known,images = list(study.all_students()),('prior','noise','real',*study.synthesis)
     for k,name in enumerate(study.deploy.get('students', [])):
         if name not in known: yield f"deploy.students[{k}]: the study makes no {name!r}{did_you_mean(name, known)}"
     for k,name in enumerate(study.deploy.get('calibrations', [])):
         if name not in images: yield f"deploy.calibrations[{k}]: no source {name!r}{_near(name, images)}"
+    n = study.deploy.get('n_calibration', experiment('E17_deploy')['n_calibration'].default)
+    seeds = dict(reversed(study.sets()))
+    for name in set(study.deploy.get('calibrations', [])) & set(seeds):
+        there = study.recipe(name, seeds[name]).n
+        if there<n: yield f"deploy.n_calibration: {n} images are asked of the set {name!r}, which has {there}"
 
 def _also(study):
     "Further evaluations need students, and images"

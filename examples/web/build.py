@@ -14,15 +14,18 @@ FILES = ('ort.wasm.min.mjs', 'ort-wasm-simd-threaded.mjs', 'ort-wasm-simd-thread
 
 def runtime(out):
     "The three files of onnxruntime-web that run on a processor"
-    if all((out/f).is_file() for f in FILES): return
+    mark = out/f'onnxruntime-web-{VERSION}'
+    if mark.is_file() and all((out/f).is_file() for f in FILES): return
+    npm = shutil.which('npm')
+    if not npm: sys.exit('error: npm is not installed; on Debian: apt install npm')
     with tempfile.TemporaryDirectory() as tmp:
-        try: subprocess.run(['npm', 'pack', f'onnxruntime-web@{VERSION}'], cwd=tmp, check=True, capture_output=True)
-        except FileNotFoundError: sys.exit('error: npm is not installed; on Debian: apt install npm')
+        try: subprocess.run([npm, 'pack', f'onnxruntime-web@{VERSION}'], cwd=tmp, check=True, capture_output=True)
         except subprocess.CalledProcessError as e:
             sys.exit(f'error: npm cannot fetch onnxruntime-web@{VERSION}: {e.stderr.decode().strip()[-200:]}')
         with tarfile.open(next(Path(tmp).glob('*.tgz'))) as package:
             for f in FILES:
                 with package.extractfile(f'package/dist/{f}') as source: (out/f).write_bytes(source.read())
+    mark.touch()
 
 def main():
     if len(sys.argv)!=3: sys.exit(__doc__)
