@@ -118,7 +118,8 @@ def answer(self:DeployPage):
     models = len({model_name(o) for o in self.eight})
     v = self.value
     say(f"The 8-bit student of the lowest FD ({models} compared; **{model_name(best)}**) is "
-        f"**{_times(v(teacher,'bytes'), v(best,'bytes'))}** smaller than the teacher ({v(best,'bytes')/1000:,.0f} kB against {v(teacher,'bytes')/1000:,.0f}) and draws one image "
+        f"**{_times(v(teacher,'bytes'), v(best,'bytes'))}** smaller than the teacher "
+        f"({v(best,'bytes')/1000:,.0f} kB against {v(teacher,'bytes')/1000:,.0f}) and draws one image "
         f"**{_times(v(teacher,'single_ms'), v(best,'single_ms'))}** faster on one thread ({v(best,'single_ms'):.2f} ms "
         f"against {v(teacher,'single_ms'):.2f} of the teacher in torch). Its FD is {v(best,'fd'):,.0f}, in 32 bits "
         f"{v(full,'fd'):,.0f}, of the teacher {v(teacher,'fd'):,.0f}.")
