@@ -42,7 +42,7 @@ help:
 	@echo 'make study-guidance  what to match, how to take the step, what it costs, what leaks, up to five seeds: hours'
 	@echo 'make study-poor-prior  the sources of images again, for a teacher whose own samples are poor, five seeds: hours'
 	@echo 'make study-families  one way of distilling without data, tried on every family, three to five seeds'
-	@echo 'make study-student  one student trained to the end and taken out of torch: about ten hours; resumes'
+	@echo 'make study-student  one student trained to the end and taken out of torch: half a day, estimated; resumes'
 	@echo 'make study-autoencoder  shrink an autoencoder, and the one of the shipped pipeline, five seeds: hours'
 	@echo 'make run CONFIG=my.yaml   a study of your own, or several; make plan CONFIG=… says what it would run'
 	@echo 'make bench       time the metric suite and the distillation step against plain ones'

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np, torch
 from .cost import processor
 from .metrics import image_mse
-from .protocol import Bench, rows_of
+from .protocol import Bench, plain, rows_of
 from ..export.fold import folded
 from ..export.to_onnx import NOISE, Exported
 from ..models.dgm import DGM
-from ..stats import NOTHING, bootstrap_mean
+from ..stats import bootstrap_mean
 
 # %% ../../nbs/evaluate/deployment.ipynb #0aac58ad
 class Way(NamedTuple):
@@ -87,10 +87,8 @@ def speed_rows(
                 f"{rounds} calls in turns with all others")
         for k,(who,_) in ways.items():
             ms = dict(zip(('single_ms','single_iqr_ms','batch_ms','batch_iqr_ms'), (*took[1][k],*took[batch][k])))
-            rows += rows_of({**who, **k[1].columns, 'threads':t}, _plain(ms), note, split='')
+            rows += rows_of({**who, **k[1].columns, 'threads':t}, plain(ms), note, split='')
     return rows
-
-def _plain(values): return {k:dict(value=float(v), **NOTHING) for k,v in values.items()}
 
 # %% ../../nbs/evaluate/deployment.ipynb #583c2a2c
 _TORCH = """
@@ -135,7 +133,7 @@ def footprint_rows(
     said = dict(bytes='size of all weights, or of all graphs', process_bytes=process)
     found = dict(bytes=size_of(way))
     if Path('/proc/self/status').is_file(): found['process_bytes'] = process_memory(way, n)
-    return rows_of({**who, **way.columns, 'threads':1}, _plain(found), said, split='')
+    return rows_of({**who, **way.columns, 'threads':1}, plain(found), said, split='')
 
 # %% ../../nbs/evaluate/deployment.ipynb #c4e255aa
 @torch.no_grad()

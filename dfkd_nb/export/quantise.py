@@ -10,8 +10,8 @@ import shutil
 from pathlib import Path
 import torch
 from safetensors.torch import load_file
-from .to_onnx import NOISE, PROBES, bare_graph, needed, open_parts, part_entry, quiet, write_manifest
-from ..files import atomic
+from .to_onnx import NOISE, PROBES, bare_graph, open_parts, part_entry, quiet, write_manifest
+from ..files import atomic, needed
 from ..models.dgm import DGM
 
 # %% ../../nbs/export/quantise.ipynb #e7c05703
@@ -43,7 +43,7 @@ def calibration_for(
 OPERATORS = ('Conv','ConvTranspose','Gemm','MatMul') # What is quantised
 
 def _reader(inputs):
-    ort = needed('onnxruntime.quantization')
+    ort = needed('onnxruntime.quantization', 'deploy')
     class Reader(ort.CalibrationDataReader):
         def __init__(self): self.left = iter(inputs)
         def get_next(self): return next(self.left, None)
@@ -51,10 +51,10 @@ def _reader(inputs):
 
 def _round(source, target, inputs):
     "One graph"
-    q,onnx = needed('onnxruntime.quantization'),needed('onnx')
+    q,onnx = needed('onnxruntime.quantization', 'deploy'),needed('onnx', 'deploy')
     prepared = target.with_suffix('.prepared')
     with quiet():
-        needed('onnxruntime.quantization.shape_inference').quant_pre_process(str(source), str(prepared),
+        needed('onnxruntime.quantization.shape_inference', 'deploy').quant_pre_process(str(source), str(prepared),
                                                                             skip_symbolic_shape=True)
         q.quantize_static(str(prepared), str(target), _reader(inputs), quant_format=q.QuantFormat.QDQ, per_channel=True,
                           reduce_range=True, activation_type=q.QuantType.QUInt8, weight_type=q.QuantType.QInt8,

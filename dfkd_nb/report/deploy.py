@@ -19,7 +19,7 @@ from ..study.results import summarise
 RUNTIMES = ('torch','torch folded','onnxruntime') # In this order
 # What tells the lines of the page apart
 LINE = ['model','arm','source','width','shape','runtime','precision','calibration']
-QUALITY = {'fd':('standard','FD'), 'mse':('inference','held-out MSE ×10³')} # Metric → protocol, name
+QUALITY = {'fd':'FD', 'mse':'held-out MSE ×10³'} # Metric → name
 
 class DeployPage:
     "What came out of one study's students out of torch"
@@ -160,7 +160,7 @@ def figure(self:DeployPage):
     if self.missing(): return
     _,axes = plt.subplots(1, 2, figsize=(11,3.6))
     marks = {('torch','fp32'):'o', ('onnxruntime','fp32'):'s', ('onnxruntime','int8'):'v'}
-    for ax,(metric,(_,name)) in zip(axes, QUALITY.items()):
+    for ax,(metric,name) in zip(axes, QUALITY.items()):
         scale = 1e3 if metric=='mse' else 1
         for (runtime,precision),mark in marks.items():
             some = [o for o in self.lines if (o['runtime'],o['precision'])==(runtime,precision)]

@@ -7,19 +7,16 @@ __all__ = ['TYPES', 'CSS', 'TEMPLATE', 'WIDGET', 'USAGE', 'Parameter', 'type_nam
            'read_params', 'run_notebook', 'external_loads', 'to_html', 'render_report', 'command', 'main']
 
 # %% ../../nbs/study/runs.ipynb #7b4b1923
-import ast, contextlib, copy, importlib, json, logging, os, re, shlex, sys, tempfile
+import ast, contextlib, copy, json, logging, os, re, shlex, sys, tempfile
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
 import pydantic
-from ..files import atomic, did_you_mean, ensure_writable
+from ..files import atomic, did_you_mean, ensure_writable, needed
 
 # %% ../../nbs/study/runs.ipynb #679ea0b7
-def _need(name):
-    try: return importlib.import_module(name)
-    except ImportError as e:
-        raise ImportError(f"running notebooks needs {name}; install it with `pip install 'dfkd_nb[study]'`") from e
+def _need(name): return needed(name, 'study')
 
 # %% ../../nbs/study/runs.ipynb #ce24f0e5
 class Parameter(NamedTuple):
