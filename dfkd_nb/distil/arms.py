@@ -8,7 +8,7 @@ __all__ = ['ALONE', 'OF_STUDENT', 'SURROGATE', 'LATENT', 'POSTERIOR', 'OUTPUT', 
            'unlike', 'Distillation']
 
 # %% ../../nbs/distil/arms.ipynb #2632c34e
-import math, zlib
+import math, os, shutil, zlib
 from dataclasses import dataclass, replace
 import torch
 from .passes import OF_STEPS, UNDER, FreshPasses, KeptPasses, Pass, each_tensor, follow
@@ -221,6 +221,21 @@ def unlike(
     return '; '.join(differ)+': shape the student so that they agree' if differ else ''
 
 # %% ../../nbs/distil/arms.ipynb #d760c808
+def _fused(f):
+    if not any(map(shutil.which, (os.environ.get('CXX') or 'g++', 'clang++'))):
+        raise ValueError("compiled=True needs a C++ compiler, and neither g++ nor clang++ is found: install one (on "
+                         "Debian: apt install g++), or leave compiled out")
+    return torch.compile(f, dynamic=False)
+
+def _compared(terms, taken, student, teacher):
+    "Follow one pass and compare: weighted sum of the terms, each term, and where the student went unforced"
+    went,values,group = {},{},None
+    for t in terms:
+        if t.forced not in went: went[t.forced] = follow(student, taken, t.forced)
+        values[t.name] = t(taken.trace, went[t.forced], teacher).mean()
+        group = t.weight*values[t.name] if group is None else group+t.weight*values[t.name]
+    return group,values,went.get(False)
+
 class Distillation:
     "The loss of one student under one arm, and the budget it spends; pass `loss` to `training.Objective`"
     def __init__(self,
@@ -234,6 +249,7 @@ class Distillation:
         prior=None, # Latents in place of the teacher's own prior, see `Passes`
         cond=None, # For a conditional model, see `Passes`; name → function where the arm's terms name sets
         freeze_norm:float=.5, # Part of the run after which the student's BatchNorm uses its running statistics
+        compiled:bool=False, # Whether `torch.compile` fuses what follows a pass; of a long run it saves a third or more
         curriculum:float=1., # Part of the images, the first ones, to begin with; by the run's middle all have joined
     ):
         if not 0<curriculum<=1:
@@ -250,6 +266,7 @@ class Distillation:
             raise ValueError("the teacher is in training mode: its BatchNorm would change; use core.frozen")
         self.arm,self.batch,self.freeze_norm,self.images,self.curriculum = arm,batch,freeze_norm,images,curriculum
         self.teacher,self.cond,self.passes = teacher,cond,{}
+        self._compare = _fused(_compared) if compiled else _compared
         for t in {t.key:t for t in arm.active if not t.alone}.values():
             unseen = t.under=='prior' or t.under in POOLS
             images,cond = (None,self._cond(t)) if unseen else self._images(t)
@@ -299,13 +316,10 @@ class Distillation:
         for key,passes in self.passes.items():
             first_of = next(t for t in self.arm.active if t.key==key and not t.alone)
             taken = passes.take(self.batch, source(first_of), self._part(progress)).to(student.device)
-            went,group = {},None
-            for t in (t for t in self.arm.active if t.key==key and not t.alone):
-                if t.forced not in went: went[t.forced] = follow(student, taken, t.forced)
-                value = t(taken.trace, went[t.forced], self.teacher).mean()
-                logs[t.name] = value
-                group = t.weight*value if group is None else group+t.weight*value
-            passes.settle(went.get(False))
+            terms = [t for t in self.arm.active if t.key==key and not t.alone]
+            group,values,went = self._compare(terms, taken, student, self.teacher)
+            logs.update(values)
+            passes.settle(went)
             total = total + group
         for t in (t for t in self.arm.active if t.alone):
             own = source(t)
