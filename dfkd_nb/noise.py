@@ -56,6 +56,7 @@ PURPOSES = {
     'step':               Purpose(23*64, 64, 'single steps of a chain to distil'),
     'pool_start':         Purpose(24*64, 64, 'noise that samples of a pool begin with'),
     'named_set':          Purpose(25*64, 1, 'choices of a step that are about a named set of images'),
+    'augment':            Purpose(26*64, 1, 'crops and mixtures of images that a student matches its teacher on'),
     'inversion':          Purpose(40*64, 1, 'images that an inversion starts from'),
     'probe':              Purpose(41*64, 64, 'samples that a student is watched on; targets of activation records'),
     'generator':          Purpose(42*64, 1, 'images that DeepInversion starts from'),

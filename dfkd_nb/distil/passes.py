@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 import torch
 from tqdm.auto import tqdm
-from ..data.sources import latents_from
+from ..data.sources import latents_from, tempered
 from ..models.dgm import DGM, Trace
 from ..noise import noise_ids, stream
 
@@ -107,6 +107,7 @@ class Passes:
         prior=None, # Under `prior`: function of (seed, items) → latents by name, in place of the model's own prior
         seed:int=0, # Seed of the noise
         cond=None, # For a conditional model: function of numbers → conditions; of images, or without any of passes
+        temperature:float=1., # Of the noise under `prior`, see `data.sources.tempered`
     ):
         if under not in UNDER: raise ValueError(f"under={under!r}: expected one of {UNDER}")
         if teacher.training:
@@ -120,6 +121,7 @@ class Passes:
         if teacher.condition is not None and cond is None:
             raise ValueError(f"{kind} is conditional: pass cond, a function of numbers → conditions")
         self.teacher,self.under,self.images,self.prior,self.seed,self.cond = teacher,under,images,prior,seed,cond
+        self.temperature = temperature if under=='prior' else 1.
         self.calls = 0
 
     def settle(self,
@@ -145,7 +147,7 @@ class Passes:
         net,items = self.teacher,torch.as_tensor(items)
         purpose = {'prior':'generative', 'data':'inference', 'step':'step'}[self.under]
         at = self._times(items) if at is None else at
-        noise = noise or net.noise(self.seed, items, purpose, at)
+        noise = tempered(net, noise or net.noise(self.seed, items, purpose, at), self.temperature)
         shown = items if self.images is None else items%len(self.images)
         def here(v): return v.to(net.device)
         data = None if self.images is None else each_tensor(here, self.images.batch(shown))

@@ -281,8 +281,14 @@ class DGM(nn.Module):
         "What this model, as a teacher, sees in data: a space to compare samples in, see `distil.arms.Term`"
         raise TypeError(f"{type(self).__name__} sees no features: it defines no features")
 
+    def begin_pruned(self,
+        teacher:'DGM' # Wider model of the same class
+    ) -> None:
+        "Begin as the teacher without its weakest channels"
+        raise TypeError(f"{type(self).__name__} cannot begin as a pruned teacher: it defines no begin_pruned")
+
     def can(self,
-        what:str # `generate`, `infer` or `features`
+        what:str # `generate`, `infer`, `features` or `begin_pruned`
     ) -> bool: # Whether this model can
         "Ask before calling"
         return getattr(type(self),what) is not getattr(DGM,what)

@@ -65,7 +65,10 @@ class LVAE(DGM, PyTorchModelHubMixin):
     # arm B with the student's own bound in place of the teacher's posterior, see `distil.arms`
     arms = {'D':(dict(name='output', under='data'), dict(name='surrogate', under='prior'),
                  dict(name='latent', under='prior', on='latent', measure='w2', weight=.1, reduction='mean'),
-                 dict(name='bound', under='data', measure='bound'))}
+                 dict(name='bound', under='data', measure='bound'),
+                 # two that may take part, by their weights: images in the teacher's features, and at several scales
+                 dict(name='features', under='data', measure='mean', space='features', weight=0),
+                 dict(name='scales', under='data', measure='mean', space='scales', weight=0))}
     def __init__(self,
         width:int=32, # Channels of the hidden layers ("arch")
         channels:int=3, # Image channels
@@ -174,6 +177,21 @@ def precision_product(
     return normal(a.variable, (a.mean*pa+b.mean*pb)/(pa+pb), (pa+pb)**-.5, noise, given)
 
 @patch
+def _upwards(self:LVAE, data, cond):
+    "What the encoder alone says of each level, from the image up"
+    h,out = self.stem(data),[]
+    for stage,head,name in zip(self.up, self.up_heads, reversed(self.names)):
+        h = stage(self._given(h, cond)); out.append(self._bottom_up(head, h, name))
+    return out
+
+@patch
+def features(self:LVAE,
+    x:torch.Tensor # Images, `(b, c, h, w)`
+) -> torch.Tensor: # `(b, 5456)` for 32 pixels
+    "What a teacher sees in images: the means that its encoder alone gives to every level"
+    return torch.cat([v.mean.flatten(1) for v in self._upwards(x, None)], 1)
+
+@patch
 def infer(self:LVAE,
     data:torch.Tensor, # Images in `[0, 1]`, `(b, c, h, w)`
     noise:dict|None=None, # Auxiliary noise of the posterior; `None` takes its means
@@ -184,9 +202,7 @@ def infer(self:LVAE,
     "Inference pass: bottom-up features, then top-down"
     if data.shape[1:]!=self.shape:
         raise ValueError(f"images have shape {tuple(data.shape[1:])}, this LVAE takes {self.shape}")
-    h,bottom_up = self.stem(data),[]
-    for stage,head,name in zip(self.up, self.up_heads, reversed(self.names)):
-        h = stage(self._given(h, cond)); bottom_up.append(self._bottom_up(head, h, name))
+    bottom_up = self._upwards(data, cond)
     q,p,z,noise,given = Trace(),Trace(),None,noise or {},given or {}
     for name,up in zip(self.names, reversed(bottom_up)):
         eps,forced = noise.get(name),given.get(name)
@@ -197,6 +213,59 @@ def infer(self:LVAE,
         p[name] = replace(prior, value=z)
     p['x'] = self._image(z, data, cond)
     return q,p
+
+# %% ../../nbs/models/lvae.ipynb #1b5fb467
+def _filters(conv, norm=None):
+    "Norm of every filter, with its BatchNorm folded in"
+    size = conv.weight.flatten(1).norm(dim=1)
+    return size if norm is None else size*norm.weight.abs()/(norm.running_var+norm.eps).sqrt()
+
+def _strongest(sizes, n): return sizes.topk(n).indices.sort().values
+
+def _prune_block(small, big, into):
+    "Copy what a block keeps; channels that leave it"
+    def parts(block): return [[m for m in block.body if isinstance(m, k)] for k in (nn.Conv2d,nn.BatchNorm2d)]
+    (convs,norms),(large,large_norms) = parts(small),parts(big)
+    kept,last = into,len(convs)-1
+    for k,(conv,norm) in enumerate(zip(convs, norms)):
+        tied = k==last and isinstance(small.skip, nn.Identity)                    # what is added has to fit
+        out = into if tied else _strongest(_filters(large[k], large_norms[k]), len(conv.weight))
+        conv.weight.copy_(large[k].weight[out][:,kept])
+        for name,v in norm.state_dict().items():
+            if v.ndim: v.copy_(getattr(large_norms[k], name)[out])
+        kept = out
+    if not isinstance(small.skip, nn.Identity): small.skip.weight.copy_(big.skip.weight[kept][:,into])
+    return kept
+
+@patch
+@torch.no_grad()
+def begin_pruned(self:LVAE,
+    teacher:LVAE # At least as wide, of the same levels and image; of full convolutions, like this model
+) -> None:
+    "Begin as the teacher without its weakest channels; `ValueError` for a teacher that does not contain this model"
+    if type(self) is not LVAE or type(teacher) is not LVAE:
+        raise ValueError(f"begin_pruned is for plain LVAEs, not for a {type(self).__name__} of a "
+                         f"{type(teacher).__name__}")
+    def shape(m):
+        block = m.up[0][0]
+        convs = [c for c in block.body if isinstance(c, nn.Conv2d)]
+        return len(m.stem.weight),len(m.up[0]),len(convs),any(c.groups>1 or c.kernel_size==(1,1) for c in convs)
+    mine,theirs = shape(self),shape(teacher)
+    if any(a>b for a,b in zip(mine, theirs)) or mine[3] or theirs[3]:
+        raise ValueError(f"a student of (width, blocks, convolutions, separable) {mine} is no part of a teacher of "
+                         f"{theirs}; let none be larger, and none separable")
+    if list(self.variables.items())!=list(teacher.variables.items()):
+        raise ValueError("the teacher has other levels or images than the student: shape the student so that they agree")
+    out = _strongest(_filters(teacher.stem), len(self.stem.weight))
+    self.stem.weight.copy_(teacher.stem.weight[out])
+    self.stem.bias.copy_(teacher.stem.bias[out])
+    for half in ('up','down'):
+        stages,heads,big,big_heads = (getattr(m, name) for m in (self,teacher) for name in (half,f'{half}_heads'))
+        for stage,head,large,large_head in zip(stages, heads, big, big_heads):
+            if half=='down': out = torch.arange(self.z_channels)                  # it begins with a latent
+            each = len(large)//len(stage)
+            for k,block in enumerate(stage): out = _prune_block(block, large[k*each], out)
+            head.weight.copy_(large_head.weight[:,out])
 
 # %% ../../nbs/models/lvae.ipynb #b5abdfc0
 @patch

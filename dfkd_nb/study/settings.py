@@ -26,11 +26,11 @@ for _words,_range in {
     'jackknife_groups':dict(ge=0),
     'n_calibration rounds':dict(ge=1),
     'warmup adversary_steps weight_decay momentum msarc moments reference_steps threads ema':dict(ge=0),
-    'lr T temperature clip':dict(gt=0), 'curriculum':dict(gt=0, le=1), 'validation alpha kl_warmup':dict(ge=0, le=1),
+    'lr T temperature clip':dict(gt=0), 'hard':dict(ge=0), 'curriculum':dict(gt=0, le=1), 'validation alpha kl_warmup':dict(ge=0, le=1),
 }.items():
     for _word in _words.split(): RANGES[_word] = _range
 CHOICES_OF = {'schedule':('cosine','constant'), 'optimizer':('adam','sgd'), 'precision':('fp32','bf16'),
-              'prior':('','trajectories'), 'judged_on':('private_test','teacher_samples')}
+              'prior':('','trajectories'), 'begin':('','teacher','pruned'), 'judged_on':('private_test','teacher_samples')}
 
 def ranged(
     name:str, # A setting
