@@ -25,12 +25,13 @@ for _words,_range in {
     'n n_real passes seed n_prior n_criteria n_held n_members n_non_members n_membership n_bound':dict(ge=0),
     'jackknife_groups':dict(ge=0),
     'n_calibration rounds':dict(ge=1),
-    'warmup adversary_steps weight_decay momentum msarc moments reference_steps threads ema':dict(ge=0),
-    'lr T temperature clip':dict(gt=0), 'hard':dict(ge=0), 'curriculum':dict(gt=0, le=1), 'validation alpha kl_warmup':dict(ge=0, le=1),
+    'warmup adversary_steps weight_decay momentum msarc moments reference_steps threads ema hard':dict(ge=0),
+    'lr T temperature clip':dict(gt=0), 'curriculum':dict(gt=0, le=1), 'validation alpha kl_warmup':dict(ge=0, le=1),
 }.items():
     for _word in _words.split(): RANGES[_word] = _range
 CHOICES_OF = {'schedule':('cosine','constant'), 'optimizer':('adam','sgd'), 'precision':('fp32','bf16'),
-              'prior':('','trajectories'), 'begin':('','teacher','pruned'), 'judged_on':('private_test','teacher_samples')}
+              'prior':('','trajectories'), 'begin':('','teacher','pruned'),
+              'judged_on':('private_test','teacher_samples')}
 
 def ranged(
     name:str, # A setting
