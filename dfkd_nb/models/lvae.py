@@ -255,7 +255,7 @@ def begin_pruned(self:LVAE,
         raise ValueError(f"a student of (width, blocks, convolutions, separable) {mine} is no part of a teacher of "
                          f"{theirs}; let none be larger, and none separable")
     if list(self.variables.items())!=list(teacher.variables.items()):
-        raise ValueError("the teacher has other levels or images than the student: shape the student so that they agree")
+        raise ValueError("the teacher has other levels or images than the student: shape it so that they agree")
     out = _strongest(_filters(teacher.stem), len(self.stem.weight))
     self.stem.weight.copy_(teacher.stem.weight[out])
     self.stem.bias.copy_(teacher.stem.bias[out])
