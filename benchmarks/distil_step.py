@@ -6,8 +6,9 @@
 `paper` is how the published code takes a step, as far as its description goes: both networks are called on new noise
 and on new images at every step, the teacher with its graph, in the layout that torch begins with. `fresh` is
 `distil.passes.FreshPasses`: the same calls, the teacher's without a graph. `kept` is `KeptPasses`: the teacher was
-called before. Both train a student in channels-last layout, as `E05` does. Before anything is timed, all three give the
-loss of one pass, which has to agree to one part in a thousand.
+called before. Both train a student in channels-last layout, as `E05` does; `compiled` fuses what they do, which takes a
+minute before the first step and needs a C++ compiler. Before anything is timed, all give the loss of one pass, which
+has to agree to one part in a thousand.
 
 Seconds are processor time of one thread, the median of the timed steps; one step is loss, gradient and Adam. Images are
 the teacher's own samples, so no data is needed.
@@ -20,11 +21,14 @@ import torch
 from dfkd_nb.core import frozen
 from dfkd_nb.data.sources import own_samples
 from dfkd_nb.distil.arms import ARMS, Distillation
-from dfkd_nb.distil.passes import follow, run
+from dfkd_nb.distil.passes import run
 from dfkd_nb.files import data_dir
 from dfkd_nb.models.lvae import LVAE
 from dfkd_nb.models.registry import load
 from dfkd_nb.noise import stream
+
+# Name, whether passes are kept, whether all is fused
+WAYS = ('fresh',0,False),('kept',1,False),('fresh compiled',0,True),('kept compiled',1,True)
 
 def student_of_width(width, layout):
     torch.manual_seed(0)
@@ -45,15 +49,17 @@ def paper_loss(teacher, student, images, batch, generator):
 def agree(teacher, width, images, batch):
     "The loss of one pass, the three ways"
     plain,packed,values = torch.contiguous_format,torch.channels_last,{}
-    for name,layout,kept in (('paper',plain,0), ('fresh',packed,0), ('kept',packed,len(images))):
-        distil = Distillation(ARMS['B'], teacher, images, batch=batch, passes=kept)
+    for name,kept,compiled in (('paper',0,False), *WAYS):
+        layout,kept = plain if name=='paper' else packed,kept*len(images)
+        distil = Distillation(ARMS['B'], teacher, images, batch=batch, passes=kept, compiled=compiled)
         student,total = student_of_width(width, layout),0.
         for key,passes in distil.passes.items():
             taken = passes[torch.arange(batch)] if kept else passes.make(torch.arange(batch))
-            if name=='paper': came = run(student, key, taken.trace.noise, taken.data)
-            else: came = follow(student, taken)
-            went = taken.trace
-            total += sum(t.weight*t(went, came).mean().item() for t in ARMS['B'].active if t.under==key)
+            terms = [t for t in ARMS['B'].active if t.under==key]
+            if name!='paper': total += distil._compare(terms, taken, student, teacher, 0.)[0].item()
+            else:
+                came = run(student, key, taken.trace.noise, taken.data)
+                total += sum(t.weight*t(taken.trace, came).mean().item() for t in terms)
         values[name] = total
     worst = max(values.values())/min(values.values())-1
     if worst>1e-3: raise SystemExit(f'the three losses differ by {worst:.1e}: {values}')
@@ -84,12 +90,12 @@ def main():
     student = student_of_width(width, plain)
     seconds = dict(paper=timed(lambda g: paper_loss(graph, student, images, o.batch, g), student, o.steps))
     teacher = frozen(graph)
-    for name,passes in (('fresh',0), ('kept',2*o.batch)):
+    for name,kept,compiled in WAYS:
         student = student_of_width(width, packed)
-        distil = Distillation(ARMS['B'], teacher, images, batch=o.batch, passes=passes)
+        distil = Distillation(ARMS['B'], teacher, images, batch=o.batch, passes=kept*2*o.batch, compiled=compiled)
         seconds[name] = timed(lambda g: distil.loss(g, 0., student)[0], student, o.steps)
     print(f"width {128 if o.large else 32} to {width}, arm B, batch {o.batch}; one thread, median of {o.steps} steps")
-    print(f"{'':8}{'ms':>8}{'ratio':>8}  loss of one pass")
-    for name,s in seconds.items(): print(f"{name:8}{1e3*s:8.0f}{seconds['paper']/s:8.1f}  {values[name]:.6g}")
+    print(f"{'':16}{'ms':>8}{'ratio':>8}  loss of one pass")
+    for name,s in seconds.items(): print(f"{name:16}{1e3*s:8.0f}{seconds['paper']/s:8.1f}  {values[name]:.6g}")
 
 if __name__=='__main__': main()

@@ -65,7 +65,7 @@ the generator.
 
 def sums_text():
     "One row for every file of the shipped weights"
-    files = (p for p in sorted(WEIGHTS.rglob('*')) if p.suffix in ('.safetensors','.json') and not hidden(p))
+    files = (p for p in sorted(WEIGHTS.rglob('*')) if p.suffix in ('.safetensors','.json','.onnx') and not hidden(p))
     def row(p):
         digest = hashlib.sha256(p.read_bytes()).hexdigest()
         return f"| {p.relative_to(WEIGHTS).as_posix()} | {p.stat().st_size:,} | `{digest}` |\n"

@@ -8,11 +8,13 @@ __all__ = ['RUNTIMES', 'LINE', 'QUALITY', 'DeployPage', 'way_name', 'model_name'
 # %% ../../nbs/report/deploy.ipynb #4e8482ca
 import matplotlib.pyplot as plt
 from IPython.display import display
-from .figures import plain_log
+from .figures import learning_curves, plain_log, still_falling
 from .names import colour, source_name, student_name
 from .reading import lacking, nothing_yet, read_study, saved_rows
+from .rows import REAL_FLOOR, TEACHER
 from .sentences import bullets, say
-from .tables import text_table
+from .tables import percent, results_table, text_table
+from .verdicts import measured_claims_table, study_verdicts
 from ..study.results import summarise
 
 # %% ../../nbs/report/deploy.ipynb #0dbab3ff
@@ -186,3 +188,49 @@ def calibration(self:DeployPage):
         rows.append([model_name(o), f"{1e3*self.value(o,'mse'):.2f}", *own])
     display(text_table(['model','32 bits',*(source_name(k) for k in names)], rows,
                        'Held-out MSE ×10³ of reconstructions in 8 bits, by the images that ranges were found with'))
+
+# %% ../../nbs/report/deploy.ipynb #5c89b27b
+@patch(as_prop=True)
+def runs(self:DeployPage) -> dict: # Name of a run → its settings, by `arm`, `source`, `shape`, `steps`
+    "Students of the study as their records have them"
+    out = {}
+    for k,record in self.st.configs.items():
+        if not k.startswith('distil/'): continue
+        p = record['params']
+        out[k.split('/')[1]] = dict(arm=p['label'] or p['arm'], source=p['source'], shape=p['shape'], steps=p['steps'])
+    return out
+
+@patch
+def trained(self:DeployPage):
+    "Generation and reconstruction of every student, on private test images"
+    ev = self.st.evaluate
+    if not len(ev): return say(lacking('Students in torch', self.study))
+    some = ev[ev.model=='student'][['arm','source','shape']].drop_duplicates().to_dict('records')
+    rows = {student_name(o['arm'], o['source'], shape=o['shape']):dict(model='student', **o) for o in some}
+    metrics = ['parameters','root_fid','fd','mse','bpd']
+    with_real = [k for k,w in rows.items() if 'real' in w['source'].split('+')]
+    caption = 'Students at the end of training; grey rows need the data'
+    display(results_table(ev, {**TEACHER, **rows, **REAL_FLOOR}, metrics, ('teacher',*REAL_FLOOR,*with_real), caption))
+
+@patch
+def curves(self:DeployPage):
+    "Error on fresh teacher samples while students train, and how much it still moved at the end"
+    titles = {'held_out_gen_sse':'samples of the same noise: SSE', 'held_out_sse':'reconstructions: SSE'}
+    curves,runs = self.st.curves,self.runs
+    if len(curves): curves = curves[curves.run.isin(runs)&curves.metric.isin(titles)]
+    if not len(curves): return say(lacking('Curves of training', self.study))
+    named = {k:student_name(r['arm'], r['source'], shape=r['shape']) for k,r in runs.items()}
+    inks = {k:r['source'] or r['arm'] for k,r in runs.items()}
+    curves = curves.assign(key=curves.run.map(inks), name=curves.run.map(named))
+    learning_curves(curves, titles)
+    plt.show()
+    metric = 'held_out_gen_sse'
+    moved = {name:still_falling(g, metric) for name,g in curves[curves.metric==metric].groupby('name', sort=False)}
+    steps = sorted({f"{r['steps']:,}" for r in runs.values()})
+    say(f"Error on 256 fresh teacher samples, nothing private opened ({' or '.join(steps)} steps). In the last fifth "
+        f"of its run it changed by {percent(min(moved.values()),1)} to {percent(max(moved.values()),1)}.")
+
+@patch
+def claims(self:DeployPage):
+    "What was claimed before the study was run"
+    display(measured_claims_table(self.st, study_verdicts(self.st), 'student'))

@@ -21,7 +21,8 @@ FURTHER = {   # sources of single studies
     'guided-slides':'guided images, KL + MSE', 'guided-mse-unet':'guided images, MSE, through the UNet',
     'guided-typicality':'guided images, typicality', 'guided-aggregate-prior':'guided images, codes against N(0, I)',
     'guided-aggregate-posterior':'guided images, codes against those of the teacher’s samples'}
-LABELS = {    # arms with another budget, or other images
+LABELS = {    # arms with another budget, or other images; and the student that is shipped
+    'shipped':'shipped student',
     'A-slides':'A, slides’ budget', 'B-double':'B, twice the steps', 'B-long':'B, four times the steps',
     'B-through':'B, through the teacher', 'C-through':'C, through the teacher', 'decoder':'decoder alone',
     'decoder-through':'decoder alone, through the teacher', 'A-trajectories':'A, latents of the pipeline'}

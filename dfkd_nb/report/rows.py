@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['TEACHER', 'REAL_FLOOR', 'AUTOENCODER_FLOOR', 'NOISE_CEILING', 'student_rows', 'set_rows', 'with_data', 'widths_of',
-           'usual_students', 'measured', 'show_results', 'not_here', 'students_by_error', 'students_table', 'Lookup']
+           'shipped_rows', 'usual_students', 'measured', 'show_results', 'not_here', 'students_by_error',
+           'students_table', 'Lookup']
 
 # %% ../../nbs/report/rows.ipynb #987acf33
 import pandas as pd
 from IPython.display import display
 from ..claims import saved_test
-from .names import SOURCES, source_name, student_name
+from .names import LABELS, SOURCES, source_name, student_name
 from .reading import lacking
 from .sentences import say
 from .tables import METRICS, find, results_table, select
@@ -52,8 +53,14 @@ def with_data(
 def widths_of(
     df:pd.DataFrame # Summarised rows
 ) -> list[int]: # Narrow ones first
-    "Widths of the students in a table"
-    return sorted({int(w) for w in df[df.model=='student'].width})
+    "Widths of the students in a table; those that go by the name of their shape have none"
+    return sorted({int(w) for w in df[df.model=='student'].width if w})
+
+def shipped_rows(
+    df:pd.DataFrame # Summarised rows
+) -> dict: # Row label → what to select; empty if it was not measured
+    "The student that is shipped, trained for longer than those of small studies"
+    return {LABELS['shipped']:dict(model='student', arm='shipped')} if (df['arm']=='shipped').any() else {}
 
 def usual_students(
     df:pd.DataFrame # Summarised rows

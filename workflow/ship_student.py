@@ -1,0 +1,85 @@
+"""Put the best student of a study where models are shipped: weights, card, ONNX in 32 and in 8 bits.
+
+    python workflow/ship_student.py workflow/config/student.yaml         after the study has run: make study-student
+
+The best is the one of the lowest FD to *fresh teacher samples* (evaluation `choice`) among those that no private image
+was shown to: nothing private has a part in the choice, nor in the ranges of the 8-bit graphs, which teacher samples
+give. The card's numbers are read from the study's tables.
+"""
+import json, shutil, sys
+from pathlib import Path
+import pandas as pd
+from dfkd_nb.core import frozen, n_parameters
+from dfkd_nb.data.sources import own_samples
+from dfkd_nb.export.quantise import calibration_for, quantise
+from dfkd_nb.export.to_onnx import export
+from dfkd_nb.files import atomic, data_dir, strict_yaml
+from dfkd_nb.models.registry import load
+
+SIZE = 1_000_000 # Bytes that a shipped student may take
+
+def chosen(results):
+    "Row of the student to ship"
+    file = results/'evaluate-choice'/'metrics.parquet'
+    if not file.is_file(): sys.exit(f'error: {file} is missing: run the study first, make study-student')
+    df = pd.read_parquet(file)
+    free = df[(df.model=='student')&(df.metric=='fd')&~df.source.str.split('+').map(lambda parts: 'real' in parts)]
+    if not len(free): sys.exit(f'error: {file} has no student without data')
+    return free.loc[free.value.idxmin()]
+
+def card(best, name, net, teacher, results):
+    "What the tables of the study say of it"
+    df = pd.read_parquet(results/'evaluate'/'metrics.parquet')
+    one = df[(df.model=='student')&(df['arm']==best['arm'])&(df.source==best['source'])&(df['shape']==best['shape'])
+             &(df.seed==best['seed'])]
+    spent = pd.read_parquet(results/'distil'/name.rpartition('-s')[0]/f"seed={best['seed']}"/'metrics.parquet')
+    spent = spent.set_index('metric').value
+    lines = []
+    for metric,title,scale in (('fd','FD',1), ('root_fid','root-FID',1), ('mse','MSE ×10³ of reconstructions',1e3),
+                               ('bpd','bits per dimension',1)):
+        mine,its = one[one.metric==metric],df[(df.model=='teacher')&(df.metric==metric)]
+        if not len(mine) or not len(its): continue
+        lines.append(f"| {title} | {mine.value.iloc[0]*scale:.2f} | {its.value.mean()*scale:.2f} | "
+                     f"{mine.protocol.iloc[0]} |\n")
+    return f"""---
+library_name: dfkd_nb
+tags: [vae, hierarchical, distilled, onnx]
+---
+# A hierarchical VAE of {n_parameters(net):,} parameters, distilled without data
+Student of `teacher` ({n_parameters(teacher):,} parameters), which it learned from alone: from {spent['images']:,.0f} of
+the teacher's own samples, over {spent['steps']:,.0f} steps (arm {best['arm']}, seed {best['seed']}; study `student`).
+Of the study's students without data it has the lowest FD to fresh teacher samples, {best['value']:,.0f}
+({best['protocol']}); private images had no part in the choice. On `private_test`, afterwards:
+
+| | student | teacher | protocol |
+|---|---|---|---|
+{''.join(lines)}
+`onnx` and `onnx-int8` hold its sampler, encoder and decoder for onnxruntime; the ranges of the 8-bit graphs were found
+with teacher samples. `python examples/draw.py data/pretrained/student/onnx-int8` draws with nothing but numpy, Pillow
+and onnxruntime. Licence as the package.
+"""
+
+def main():
+    if len(sys.argv)!=2: sys.exit(__doc__)
+    study = strict_yaml(Path(sys.argv[1]))['study']
+    results = Path('reports')/study/'results'
+    best = chosen(results)
+    name = f"{best['arm']}-{best['source']}-{best['shape']}-s{best['seed']}"
+    made = Path('runs')/study/'students'/name
+    if not (made/'student'/'config.json').is_file():
+        sys.exit(f'error: {made} is the best student and is not here: its work folder was removed; run the study again')
+    net,teacher = frozen(load(made/'student')),frozen(load(data_dir()/'pretrained'/'teacher'))
+    text = card(best, name, net, teacher, results)
+    who = json.loads((made/'who.json').read_text())
+    with atomic(data_dir()/'pretrained'/'student') as tmp:
+        tmp.mkdir()
+        for f in ('config.json','model.safetensors'): shutil.copy(made/'student'/f, tmp/f)
+        (tmp/'README.md').write_text(text, encoding='utf-8')
+        (tmp/'who.json').write_text(json.dumps({**who, 'arm':'shipped', 'method':f"shipped, {who['method']}"})+'\n')
+        graphs = export(net, tmp/'onnx', card='# In 32 bits\n')
+        quantise(graphs, tmp/'onnx-int8', calibration_for(net, own_samples(teacher, 256, 1), 256), card='# In 8 bits\n')
+        size = sum(p.stat().st_size for p in tmp.rglob('*') if p.is_file())
+        if size>=SIZE: sys.exit(f'error: {name} with its graphs takes {size:,} bytes, a shipped student below {SIZE:,}')
+    print(f"shipped {name}: {size:,} bytes in {data_dir()/'pretrained'/'student'}; now python workflow/check.py sums")
+
+if __name__=='__main__': main()
