@@ -42,7 +42,7 @@ help:
 	@echo 'make study-guidance  what to match, how to take the step, what it costs, what leaks, up to five seeds: hours'
 	@echo 'make study-poor-prior  the sources of images again, for a teacher whose own samples are poor, five seeds: hours'
 	@echo 'make study-families  one way of distilling without data, tried on every family, three to five seeds'
-	@echo 'make study-student  one student trained to the end and taken out of torch: half a day, estimated; resumes'
+	@echo 'make study-student  what makes a student good, one trained to the end and out of torch: hours; resumes'
 	@echo 'make study-autoencoder  shrink an autoencoder, and the one of the shipped pipeline, five seeds: hours'
 	@echo 'make run CONFIG=my.yaml   a study of your own, or several; make plan CONFIG=… says what it would run'
 	@echo 'make bench       time the metric suite and the distillation step against plain ones'
@@ -93,8 +93,9 @@ study-full: $(READY)
 	@$(SNAKE) workflow/config/embedded-full.yaml $(BUSY)
 	@printf '\nThe reports; begin with comparison.html:\n'; printf '  %s\n' "$(CURDIR)"/reports/embedded-full/*.html
 
+# what makes a student good, then one trained to the end: one page
 study-student: $(READY)
-	@$(SNAKE) workflow/config/student.yaml $(BUSY)
+	@$(SNAKE) $(call OF,student-levers student) $(BUSY)
 	@printf '\nThe report:\n  %s\n' "$(CURDIR)/reports/student/deploy.html"
 
 study-classifiers: $(READY)
@@ -147,7 +148,7 @@ lint: $(READY)
 
 # studies that no test runs: only their plan is made
 DRY := cifar10 cifar10-dkdm celebahq classifiers cifar10-classifiers cifar100-classifiers guidance poor-prior \
-       autoencoder pipeline-vae embedded-full iam-vrnn family-depth $(FAMILIES:%=family-%)
+       autoencoder pipeline-vae embedded-full student student-levers iam-vrnn family-depth $(FAMILIES:%=family-%)
 
 # one recipe, so that the order holds under `make -j` and the count of tests is the last line
 test: $(READY)

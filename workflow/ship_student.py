@@ -2,9 +2,9 @@
 
     python workflow/ship_student.py workflow/config/student.yaml         after the study has run: make study-student
 
-The best is the one of the lowest FD to *fresh teacher samples* (evaluation `choice`) among those that no private image
-was shown to: nothing private has a part in the choice, nor in the ranges of the 8-bit graphs, which teacher samples
-give. The card's numbers are read from the study's tables.
+The best is the one of the lowest FD to *fresh teacher samples* (evaluation `choice`) among those that learned from
+the teacher's own samples alone: nothing private has a part in the choice, nor in the ranges of the 8-bit graphs, which
+teacher samples give. The card's numbers are read from the study's tables.
 """
 import json, shutil, sys
 from pathlib import Path
@@ -17,23 +17,26 @@ from dfkd_nb.files import atomic, data_dir, strict_yaml
 from dfkd_nb.models.registry import load
 
 SIZE = 1_000_000 # Bytes that a shipped student may take
+WHO = ('arm','source','shape','width','size','seed') # What tells students apart
 
-def chosen(results):
-    "Row of the student to ship"
-    file = results/'evaluate-choice'/'metrics.parquet'
+def read(file):
+    "A table of the study"
     if not file.is_file(): sys.exit(f'error: {file} is missing: run the study first, make study-student')
-    df = pd.read_parquet(file)
-    free = df[(df.model=='student')&(df.metric=='fd')&~df.source.str.split('+').map(lambda parts: 'real' in parts)]
-    if not len(free): sys.exit(f'error: {file} has no student without data')
-    return free.loc[free.value.idxmin()]
+    return pd.read_parquet(file)
 
-def card(best, name, net, teacher, results):
+def made_by(study, best):
+    "Work folder of a student, by what it says of itself"
+    for file in Path('runs',study,'students').glob('*/who.json'):
+        who = json.loads(file.read_text())
+        if all(who.get(k)==best[k] for k in WHO) and (file.parent/'student'/'config.json').is_file(): return file.parent
+    name = ' '.join(str(best[k]) for k in WHO)
+    sys.exit(f'error: runs/{study}/students has no finished {name}, the best student: its work folder was removed; run '
+             'the study again')
+
+def card(best, spent, net, teacher, df, study):
     "What the tables of the study say of it"
-    df = pd.read_parquet(results/'evaluate'/'metrics.parquet')
-    one = df[(df.model=='student')&(df['arm']==best['arm'])&(df.source==best['source'])&(df['shape']==best['shape'])
-             &(df.seed==best['seed'])]
-    spent = pd.read_parquet(results/'distil'/name.rpartition('-s')[0]/f"seed={best['seed']}"/'metrics.parquet')
-    spent = spent.set_index('metric').value
+    one = df[df.model=='student']
+    for k in WHO: one = one[one[k]==best[k]]
     lines = []
     for metric,title,scale in (('fd','FD',1), ('root_fid','root-FID',1), ('mse','MSE ×10³ of reconstructions',1e3),
                                ('bpd','bits per dimension',1)):
@@ -47,9 +50,11 @@ tags: [vae, hierarchical, distilled, onnx]
 ---
 # A hierarchical VAE of {n_parameters(net):,} parameters, distilled without data
 Student of `teacher` ({n_parameters(teacher):,} parameters), which it learned from alone: from {spent['images']:,.0f} of
-the teacher's own samples, over {spent['steps']:,.0f} steps (arm {best['arm']}, seed {best['seed']}; study `student`).
-Of the study's students without data it has the lowest FD to fresh teacher samples, {best['value']:,.0f}
-({best['protocol']}); private images had no part in the choice. On `private_test`, afterwards:
+the teacher's own samples and {spent['teacher_calls']:,.0f} calls of the teacher, over {spent['steps']:,.0f} steps
+(study `{study}`, arm {best['arm']}, seed {best['seed']}).
+
+Of the students of teacher samples in that study it has the lowest FD to *fresh* teacher samples: {best['value']:,.0f}
+({best['protocol']}). Private images had no part in this choice. On `private_test`, afterwards:
 
 | | student | teacher | protocol |
 |---|---|---|---|
@@ -62,14 +67,17 @@ and onnxruntime. Licence as the package.
 def main():
     if len(sys.argv)!=2: sys.exit(__doc__)
     study = strict_yaml(Path(sys.argv[1]))['study']
-    results = Path('reports')/study/'results'
-    best = chosen(results)
-    name = f"{best['arm']}-{best['source']}-{best['shape']}-s{best['seed']}"
-    made = Path('runs')/study/'students'/name
-    if not (made/'student'/'config.json').is_file():
-        sys.exit(f'error: {made} is the best student and is not here: its work folder was removed; run the study again')
+    results = Path('reports',study,'results')
+    judged,df = read(results/'evaluate-choice'/'metrics.parquet'),read(results/'evaluate'/'metrics.parquet')
+    free = judged[(judged.model=='student')&(judged.metric=='fd')&(judged.source=='prior')]
+    if not len(free): sys.exit(f'error: {results}/evaluate-choice has no student of teacher samples alone')
+    best = free.loc[free.value.idxmin()]
+    made = made_by(study, best)
+    name = made.name
+    spent = read(results/'distil'/name.rpartition('-s')[0]/f"seed={best['seed']}"/'metrics.parquet')
+    spent = spent.set_index('metric').value
     net,teacher = frozen(load(made/'student')),frozen(load(data_dir()/'pretrained'/'teacher'))
-    text = card(best, name, net, teacher, results)
+    text = card(best, spent, net, teacher, df, study)
     who = json.loads((made/'who.json').read_text())
     with atomic(data_dir()/'pretrained'/'student') as tmp:
         tmp.mkdir()

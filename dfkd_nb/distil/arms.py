@@ -74,7 +74,7 @@ def featured(
 ) -> Trace: # The data variables, as points in the teacher's feature space
     "What a teacher sees in the means of a pass's data"
     def seen(v):
-        value = teacher.features(v.mean).float()
+        value = teacher.features(v.mean.to(teacher.device)).float()
         return Visit(Variable(value.shape[1:], 'data', 'none'), 'point', dict(value=value), value)
     return Trace({k:seen(v) for k,v in trace.of('data').items()})
 
@@ -83,6 +83,8 @@ def at_scales(
 ) -> Trace: # The means of the data, as points: `x/1`, `x/2`, `x/4`, `x/8`
     "Images at full, half, quarter and eighth resolution; an error of all pixels counts the same at each"
     def at(v, s):
+        if len(v.variable.shape)!=3 or any(side%8 for side in v.variable.shape[1:]):
+            raise ValueError(f"space='scales': expected images whose sides are multiples of 8, not {v.variable.shape}")
         value = s*F.avg_pool2d(v.mean, s)
         return Visit(Variable(value.shape[1:], 'data', 'none'), 'point', dict(value=value), value)
     return Trace({f'{k}/{s}':at(v, s) for k,v in trace.of('data').items() for s in (1,2,4,8)})
@@ -234,8 +236,9 @@ def unlike(
 def _weighed(per_item, hard):
     "Mean over items, in which those that differ most count most"
     if not hard: return per_item.mean()
-    weights = per_item.detach()**hard
-    return (per_item*weights/weights.mean().clamp(min=1e-12)).mean()
+    share = per_item.detach()/per_item.detach().mean().clamp(min=torch.finfo(per_item.dtype).tiny)
+    weights = share**hard
+    return (per_item*weights/weights.mean().clamp(min=torch.finfo(weights.dtype).tiny)).mean()
 
 def _compared(terms, taken, student, teacher, hard):
     "Follow one pass and compare: weighted sum of the terms, each term, and where the student went unforced"
@@ -243,8 +246,9 @@ def _compared(terms, taken, student, teacher, hard):
     for t in terms:
         if t.forced not in went: went[t.forced] = follow(student, taken, t.forced)
         per_item = t(taken.trace, went[t.forced], teacher)
-        values[t.name] = per_item.mean() if t.measure in OF_STUDENT else _weighed(per_item, hard)
-        group = t.weight*values[t.name] if group is None else group+t.weight*values[t.name]
+        values[t.name] = per_item.mean()
+        part = t.weight*(values[t.name] if t.measure in PATHS else _weighed(per_item, hard))
+        group = part if group is None else group+part
     return group,values,went.get(False)
 
 class Distillation:
@@ -261,7 +265,7 @@ class Distillation:
         cond=None, # For a conditional model, see `Passes`; name → function where the arm's terms name sets
         freeze_norm:float=.5, # Part of the run after which the student's BatchNorm uses its running statistics
         temperature:float=1., # Of generative passes, see `data.sources.tempered`
-        hard:float=0., # Items weigh as their share of a divergence to this power, with the mean 1; 0 weighs all alike
+        hard:float=0., # An item's weight is its share of a divergence, to this power; measures of paths are left alone
         compiled:bool=False, # Whether `torch.compile` fuses fresh passes and what follows any, see `passes.fused`
         curriculum:float=1., # Part of the images, the first ones, to begin with; by the run's middle all have joined
     ):
@@ -277,6 +281,8 @@ class Distillation:
         if teacher is None and arm.needs_teacher: raise ValueError("this arm learns from a teacher; pass one")
         if any(t.space=='features' for t in arm.active) and not teacher.can('features'):
             raise ValueError(f"this arm compares features, and {type(teacher).__name__} sees no features")
+        if any(t.space=='features' for t in arm.active) and teacher.condition is not None:
+            raise ValueError(f"this arm compares features, and {type(teacher).__name__} sees them on a condition only")
         if teacher is not None and teacher.training:
             raise ValueError("the teacher is in training mode: its BatchNorm would change; use core.frozen")
         self.arm,self.batch,self.freeze_norm,self.images,self.curriculum = arm,batch,freeze_norm,images,curriculum

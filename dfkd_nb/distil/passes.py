@@ -7,7 +7,7 @@ __all__ = ['UNDER', 'OF_STEPS', 'BESIDE', 'Pass', 'each_tensor', 'run', 'fused',
            'FreshPasses']
 
 # %% ../../nbs/distil/passes.ipynb #96f33f59
-import math, os, shutil
+import math, os, shlex, shutil, sys
 from dataclasses import dataclass, replace
 import torch
 from tqdm.auto import tqdm
@@ -76,9 +76,10 @@ def fused(
     f # Function of tensors and models
 ): # The same function, compiled when it is first called: a minute, which pays after some thousand calls
     "`torch.compile`, for batches of one size; `ValueError` without a C++ compiler"
-    if not any(map(shutil.which, (os.environ.get('CXX') or 'g++', 'clang++'))):
-        raise ValueError("compiled=True needs a C++ compiler, and neither g++ nor clang++ is found: install one (on "
-                         "Debian: apt install g++), or leave compiled out")
+    compiler = os.environ.get('CXX') or ('clang++' if sys.platform=='darwin' else 'g++')      # as torch looks for it
+    if not shutil.which(shlex.split(compiler)[0]):
+        raise ValueError(f"compiled=True needs a C++ compiler, and {compiler} is not found: install it (on Debian: apt "
+                         "install g++), name another in the variable CXX, or leave compiled out")
     return torch.compile(f, dynamic=False)
 
 def follow(

@@ -222,49 +222,63 @@ def _filters(conv, norm=None):
 
 def _strongest(sizes, n): return sizes.topk(n).indices.sort().values
 
-def _prune_block(small, big, into):
-    "Copy what a block keeps; channels that leave it"
-    def parts(block): return [[m for m in block.body if isinstance(m, k)] for k in (nn.Conv2d,nn.BatchNorm2d)]
-    (convs,norms),(large,large_norms) = parts(small),parts(big)
-    kept,last = into,len(convs)-1
+def _parts(block): return [[m for m in block.body if isinstance(m, k)] for k in (nn.Conv2d,nn.BatchNorm2d)]
+
+def _written(blocks, entering=None):
+    "How strongly each channel is written, by what enters (a convolution) and by all blocks: root of the sum of squares"
+    writers = [] if entering is None else [_filters(entering)]
+    for block in blocks:
+        convs,norms = _parts(block)
+        writers.append(_filters(convs[-1], norms[-1]))
+        if isinstance(block.skip, nn.Conv2d): writers.append(_filters(block.skip))
+    return torch.stack(writers).square().sum(0).sqrt()
+
+def _prune_block(small, big, into, out):
+    "Copy the part of a block that leads from some channels to others"
+    (convs,norms),(large,large_norms) = _parts(small),_parts(big)
+    kept = into
     for k,(conv,norm) in enumerate(zip(convs, norms)):
-        tied = k==last and isinstance(small.skip, nn.Identity)                    # what is added has to fit
-        out = into if tied else _strongest(_filters(large[k], large_norms[k]), len(conv.weight))
-        conv.weight.copy_(large[k].weight[out][:,kept])
+        to = out if k==len(convs)-1 else _strongest(_filters(large[k], large_norms[k]), len(conv.weight))
+        conv.weight.copy_(large[k].weight[to][:,kept])
         for name,v in norm.state_dict().items():
-            if v.ndim: v.copy_(getattr(large_norms[k], name)[out])
-        kept = out
-    if not isinstance(small.skip, nn.Identity): small.skip.weight.copy_(big.skip.weight[kept][:,into])
-    return kept
+            if v.ndim: v.copy_(getattr(large_norms[k], name)[to])
+        kept = to
+    if isinstance(small.skip, nn.Conv2d): small.skip.weight.copy_(big.skip.weight[out][:,into])
+
+def _make(m):
+    "Width, blocks per resolution, convolutions per block; 0 of these where they are separable"
+    convs,_ = _parts(m.up[0][0])
+    separable = any(c.groups>1 or c.kernel_size==(1,1) for c in convs)
+    return len(m.stem.weight),len(m.up[0]),0 if separable else len(convs)
 
 @patch
 @torch.no_grad()
 def begin_pruned(self:LVAE,
-    teacher:LVAE # At least as wide, of the same levels and image; of full convolutions, like this model
+    teacher:LVAE # At least as wide, of the same levels, image and convolutions per block, which are full ones
 ) -> None:
     "Begin as the teacher without its weakest channels; `ValueError` for a teacher that does not contain this model"
     if type(self) is not LVAE or type(teacher) is not LVAE:
         raise ValueError(f"begin_pruned is for plain LVAEs, not for a {type(self).__name__} of a "
                          f"{type(teacher).__name__}")
-    def shape(m):
-        block = m.up[0][0]
-        convs = [c for c in block.body if isinstance(c, nn.Conv2d)]
-        return len(m.stem.weight),len(m.up[0]),len(convs),any(c.groups>1 or c.kernel_size==(1,1) for c in convs)
-    mine,theirs = shape(self),shape(teacher)
-    if any(a>b for a,b in zip(mine, theirs)) or mine[3] or theirs[3]:
-        raise ValueError(f"a student of (width, blocks, convolutions, separable) {mine} is no part of a teacher of "
-                         f"{theirs}; let none be larger, and none separable")
+    (width,blocks,convs),(wide,many,theirs) = _make(self),_make(teacher)
+    if width>wide or blocks>many or convs!=theirs or not convs:
+        raise ValueError(f"a student of (width, blocks, convs) {width,blocks,convs} is no part of a teacher of "
+                         f"{wide,many,theirs} (0: separable): let it be no wider, with no more blocks, of as many full "
+                         "convolutions per block")
     if list(self.variables.items())!=list(teacher.variables.items()):
         raise ValueError("the teacher has other levels or images than the student: shape it so that they agree")
-    out = _strongest(_filters(teacher.stem), len(self.stem.weight))
+    out = _strongest(_written(teacher.up[0], teacher.stem), width)
     self.stem.weight.copy_(teacher.stem.weight[out])
     self.stem.bias.copy_(teacher.stem.bias[out])
     for half in ('up','down'):
         stages,heads,big,big_heads = (getattr(m, name) for m in (self,teacher) for name in (half,f'{half}_heads'))
-        for stage,head,large,large_head in zip(stages, heads, big, big_heads):
+        for l,(stage,head,large,large_head) in enumerate(zip(stages, heads, big, big_heads)):
             if half=='down': out = torch.arange(self.z_channels)                  # it begins with a latent
-            each = len(large)//len(stage)
-            for k,block in enumerate(stage): out = _prune_block(block, large[k*each], out)
+            for at in range(len(large)//many):                                    # one resolution after the other
+                group = large[at*many:(at+1)*many]
+                first = half=='up' and l==0
+                into,out = out,out if first else _strongest(_written(group), width)
+                for k in range(blocks): _prune_block(stage[at*blocks+k], group[k], out if k else into, out)
             head.weight.copy_(large_head.weight[:,out])
 
 # %% ../../nbs/models/lvae.ipynb #b5abdfc0

@@ -191,13 +191,15 @@ def calibration(self:DeployPage):
 
 # %% ../../nbs/report/deploy.ipynb #5c89b27b
 @patch(as_prop=True)
-def runs(self:DeployPage) -> dict: # Name of a run → its settings, by `arm`, `source`, `shape`, `steps`
+def runs(self:DeployPage) -> dict: # Name of a run → its settings, `arm`, `source`, `shape`, `width`, `steps`
     "Students of the study as their records have them"
     out = {}
     for k,record in self.st.configs.items():
         if not k.startswith('distil/'): continue
         p = record['params']
-        out[k.split('/')[1]] = dict(arm=p['label'] or p['arm'], source=p['source'], shape=p['shape'], steps=p['steps'])
+        width = 0 if p['shape'] else p['student'].get('width', 0)
+        out[k.split('/')[1]] = dict(arm=p['label'] or p['arm'], source=p['source'], shape=p['shape'], width=width,
+                                    steps=p['steps'])
     return out
 
 @patch
@@ -219,16 +221,18 @@ def curves(self:DeployPage):
     curves,runs = self.st.curves,self.runs
     if len(curves): curves = curves[curves.run.isin(runs)&curves.metric.isin(titles)]
     if not len(curves): return say(lacking('Curves of training', self.study))
-    named = {k:student_name(r['arm'], r['source'], shape=r['shape']) for k,r in runs.items()}
-    inks = {k:r['source'] or r['arm'] for k,r in runs.items()}
+    named = {k:student_name(r['arm'], r['source'], r['width'], r['shape']) for k,r in runs.items()}
+    firsts = {r['source']:k for k,r in reversed(runs.items())}                   # its source's colour is the first's
+    inks = {k:r['source'] if firsts[r['source']]==k else named[k] for k,r in runs.items()}
     curves = curves.assign(key=curves.run.map(inks), name=curves.run.map(named))
     learning_curves(curves, titles)
     plt.show()
     metric = 'held_out_gen_sse'
     moved = {name:still_falling(g, metric) for name,g in curves[curves.metric==metric].groupby('name', sort=False)}
     steps = sorted({f"{r['steps']:,}" for r in runs.values()})
-    say(f"Error on 256 fresh teacher samples, nothing private opened ({' or '.join(steps)} steps). In the last fifth "
-        f"of its run it changed by {percent(min(moved.values()),1)} to {percent(max(moved.values()),1)}.")
+    say(f"Errors are on 256 fresh teacher samples, whatever a student learned from ({' or '.join(steps)} steps).")
+    if moved: say(f"In the last fifth of a run the error of samples changed by {percent(min(moved.values()),1)} to "
+                  f"{percent(max(moved.values()),1)}.")
 
 @patch
 def claims(self:DeployPage):

@@ -22,6 +22,7 @@ from ..synthesis.recipe import Recipe, Step
 COMMANDS = {'smoke':'make smoke', 'embedded':'make study', 'embedded-full':'make study-full',
             'classifiers':'make study-classifiers', 'guidance':'make study-guidance',
             'poor-prior':'make study-poor-prior', 'autoencoder':'make study-autoencoder',
+            'student':'make study-student', 'student-levers':'make study-student',
             'pipeline-vae':'make study-autoencoder', 'families':'make study-families',
             **{f'family-{k}':'make study-families' for k in ('helmholtz','vrnn','continual','ddpm','gan','depth')}}
 

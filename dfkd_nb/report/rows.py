@@ -66,7 +66,8 @@ def usual_students(
     df:pd.DataFrame # Summarised rows
 ) -> pd.DataFrame: # Without mixtures and other sources, and without other numbers of images
     "What the main comparison shows: one source each, the usual number of images"
-    return df[(df['size']==0)&((df.model!='student')|df.source.isin([*SOURCES,'']))]
+    usual = (df.model!='student')|df.source.isin([*SOURCES,''])|(df['arm']=='shipped')
+    return df[(df['size']==0)&usual]
 
 # %% ../../nbs/report/rows.ipynb #34363fa6
 def measured(

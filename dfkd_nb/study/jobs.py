@@ -127,7 +127,9 @@ def marks(self:Jobs,
 @patch
 def _evaluation(self:Jobs, folder, needs, **own):
     students,sets = list(self.study.all_students()),self.set_names()
-    if beside := (self.study.evaluate|own).get('shipped'): needs = [*needs, f'{beside}/config.json']
+    if beside := (self.study.evaluate|own).get('shipped'):                        # a name below the shipped weights
+        own = {**own, 'shipped':beside if '/' in beside else f'{shipped()}/{beside}'}
+        needs = [*needs, f"{own['shipped']}/config.json"]
     return self.job('E06_evaluate', folder, [*self.marks(students, sets), *self.pipeline, *needs],
                     **{'work':f'{self.work}/evaluate', **self.study.evaluate, **own}, **self.data,
                     students=f'{self.work}/students', student_names=students, sets=f'{self.work}/sets',
