@@ -3,8 +3,8 @@
     python workflow/ship_student.py workflow/config/student.yaml         after the study has run: make study-student
 
 The best is the one of the lowest FD to *fresh teacher samples* (evaluation `choice`) among those that learned from
-the teacher's own samples alone: nothing private has a part in the choice, nor in the ranges of the 8-bit graphs, which
-teacher samples give. The card's numbers are read from the study's tables.
+the teacher's own samples alone: nothing private has a part in the choice. The card's numbers are read from the study's
+tables.
 """
 import json, shutil, sys
 from pathlib import Path
@@ -59,9 +59,9 @@ Of the students of teacher samples in that study it has the lowest FD to *fresh*
 | | student | teacher | protocol |
 |---|---|---|---|
 {''.join(lines)}
-`onnx` and `onnx-int8` hold its sampler, encoder and decoder for onnxruntime; the ranges of the 8-bit graphs were found
-with teacher samples. `python examples/draw.py data/pretrained/student/onnx-int8` draws with nothing but numpy, Pillow
-and onnxruntime. Licence as the package.
+`onnx` and `onnx-int8` (weights in 8 bits) hold its sampler, encoder and decoder for onnxruntime:
+`python examples/draw.py data/pretrained/student/onnx-int8` draws with nothing but numpy, Pillow and onnxruntime.
+Licence as the package.
 """
 
 def main():
@@ -85,7 +85,8 @@ def main():
         (tmp/'README.md').write_text(text, encoding='utf-8')
         (tmp/'who.json').write_text(json.dumps({**who, 'arm':'shipped', 'method':f"shipped, {who['method']}"})+'\n')
         graphs = export(net, tmp/'onnx', card='# In 32 bits\n')
-        quantise(graphs, tmp/'onnx-int8', calibration_for(net, own_samples(teacher, 256, 1), 256), card='# In 8 bits\n')
+        shown = calibration_for(net, own_samples(teacher, 256, 1), 256)
+        quantise(graphs, tmp/'onnx-int8', shown, '# Weights in 8 bits\n', weights_only=True)
         size = sum(p.stat().st_size for p in tmp.rglob('*') if p.is_file())
         if size>=SIZE: sys.exit(f'error: {name} with its graphs takes {size:,} bytes, a shipped student below {SIZE:,}')
     print(f"shipped {name}: {size:,} bytes in {data_dir()/'pretrained'/'student'}; now python workflow/check.py sums")

@@ -22,7 +22,7 @@ from ..stats import bootstrap_mean
 class Way(NamedTuple):
     "How a model is run"
     runtime:str # `torch`, `torch folded` (batch norms inside the convolutions) or `onnxruntime`
-    precision:str # `fp32` or `int8`
+    precision:str # `fp32`, `int8`, or `int8 weights` with activations in 32 bits
     calibration:str # Source of the images that ranges were found with; empty in 32 bits
     folder:Path # Weights or graphs
 

@@ -105,7 +105,7 @@ def best(self:DeployPage) -> dict|None: # A line of an 8-bit student
 @patch(as_prop=True)
 def eight(self:DeployPage) -> list: # Lines
     "Students in 8 bits, calibrated without data"
-    free = [o for o in self.lines if o['model']=='student' and o['precision']=='int8']
+    free = [o for o in self.lines if o['model']=='student' and o['precision'].startswith('int8')]
     return [o for o in free if o['calibration'] not in ('real','noise')]
 
 def _times(a, b): return f'{a/b:.1f} times'
@@ -161,7 +161,8 @@ def figure(self:DeployPage):
     "Quality against the time of one image"
     if self.missing(): return
     _,axes = plt.subplots(1, 2, figsize=(11,3.6))
-    marks = {('torch','fp32'):'o', ('onnxruntime','fp32'):'s', ('onnxruntime','int8'):'v'}
+    marks = {('torch','fp32'):'o', ('onnxruntime','fp32'):'s', ('onnxruntime','int8 weights'):'D',
+             ('onnxruntime','int8'):'v'}
     for ax,(metric,name) in zip(axes, QUALITY.items()):
         scale = 1e3 if metric=='mse' else 1
         for (runtime,precision),mark in marks.items():
