@@ -142,6 +142,11 @@ def write_graph(
     onnx.save(bare_graph(made.model_proto), path)
     return Path(path)
 
+def _rounded_weights(path):
+    "Whether a graph has weights in 8 bits, and activations in 32"
+    data = Path(path).read_bytes() if Path(path).is_file() else b''
+    return b'DequantizeLinear' in data and b'QuantizeLinear' not in data
+
 def open_graph(
     path:Path, # ONNX file
     threads:int=1, # Of the processor
@@ -151,6 +156,7 @@ def open_graph(
     how = ort.SessionOptions()
     how.intra_op_num_threads,how.inter_op_num_threads,how.log_severity_level = threads,1,3
     how.add_session_config_entry('session.force_spinning_stop', '1')       # else threads wait busily after a call
+    if _rounded_weights(path): how.add_session_config_entry('session.disable_quant_qdq', '1')  # floats once
     try: return ort.InferenceSession(str(path), how, providers=['CPUExecutionProvider'])
     except Exception as e:
         raise ValueError(f"{path} is no graph that onnxruntime can run ({type(e).__name__}); export it again") from e
