@@ -54,7 +54,8 @@ the teacher's own samples and {spent['teacher_calls']:,.0f} calls of the teacher
 (study `{study}`, arm {best['arm']}, seed {best['seed']}).
 
 Of the students of teacher samples in that study it has the lowest FD to *fresh* teacher samples: {best['value']:,.0f}
-({best['protocol']}). Private images had no part in this choice. On `private_test`, afterwards:
+({best['protocol']}).
+Private images had no part in this choice. On `private_test`, afterwards:
 
 | | student | teacher | protocol |
 |---|---|---|---|
