@@ -22,7 +22,7 @@ def check_prediction(
         raise ValueError(f"the scheduler says prediction_type={kind!r}; known are {[*PREDICTED]}")
     if kind=='epsilon' and not scheduler.alphas_cumprod.min()>0:
         raise ValueError("the scheduler says prediction_type='epsilon' and ends at zero SNR (rescale_betas_zero_snr, "
-                         "or a beta of 1): x̂0 would be divided by zero; such networks predict v, so correct one of both")
+                         "or a beta of 1): x̂0 would be divided by zero; such networks predict v, so correct one")
 
 # %% ../../nbs/diffusion/schedule.ipynb #aa35a0a0
 SCHEDULERS = ('DDIMScheduler','DDPMScheduler','PNDMScheduler','LMSDiscreteScheduler','EulerDiscreteScheduler',
