@@ -11,6 +11,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from ..data.recolour import caption
 from .pipeline import autocast, embed, to_latents
+from .schedule import check_prediction
 
 # %% ../../nbs/diffusion/denoiser.ipynb #7635a19b
 def predicted_x0(
@@ -47,11 +48,9 @@ class Denoiser:
         guidance_scale:float=1., # Classifier-free guidance *w*; ≤ 1 needs no unconditional pass
         precision:str='fp32', # Of the UNet, `fp32` or `bf16`
     ):
-        kind = pipe.scheduler.config.prediction_type
-        if kind not in PREDICTIONS:
-            raise ValueError(f"the scheduler says prediction_type={kind!r}; known are {sorted(PREDICTIONS)}")
+        check_prediction(pipe.scheduler)
         self.unet,self.text,self.guidance_scale,self.precision = pipe.unet,text,guidance_scale,precision
-        self.read = PREDICTIONS[kind]
+        self.read = PREDICTIONS[pipe.scheduler.config.prediction_type]
         self.abar = pipe.scheduler.alphas_cumprod.clamp(min=2**-24)               # some end at 0; 1/√ᾱ stays finite
 
     def output(self,

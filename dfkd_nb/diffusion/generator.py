@@ -73,15 +73,18 @@ def denoising_loss(
     tokens:torch.Tensor, # Token ids, `(b, 16)`
     alphas_cumprod:torch.Tensor, # ᾱ of every timestep, `(1000,)`
     generator:torch.Generator, # Source of timesteps and noise
-) -> torch.Tensor: # Mean squared error of the predicted noise
-    "Noise-prediction loss (Ho et al. 2020, eq. 14)"
+    prediction_type:str='epsilon', # What the UNet is to say, see `make_scheduler`
+) -> torch.Tensor: # Mean squared error of what is predicted
+    "Noise-prediction loss (Ho et al. 2020, eq. 14), or the same of clean latents or v (Salimans & Ho 2022)"
     b = len(latents)
     t = torch.randint(len(alphas_cumprod), (b,), generator=generator)
     eps = torch.randn(latents.shape, generator=generator).to(latents.device)
     a = alphas_cumprod[t].to(latents.device)[:,None,None,None]
     noisy = a.sqrt()*latents + (1-a).sqrt()*eps
     words = text_encoder(tokens.to(latents.device)).last_hidden_state
-    return F.mse_loss(unet(noisy, t.to(latents.device), words).sample.float(), eps)
+    said = unet(noisy, t.to(latents.device), words).sample.float()
+    if prediction_type=='epsilon': return F.mse_loss(said, eps)
+    return F.mse_loss(said, latents if prediction_type=='sample' else a.sqrt()*eps-(1-a).sqrt()*latents)
 
 # %% ../../nbs/diffusion/generator.ipynb #9b1ef428
 def tiny_pipeline(

@@ -54,7 +54,7 @@ class Adversary:
         if g<first: return None
         with torch.random.fork_rng():
             torch.manual_seed(self.settings['seed'])
-            norm = self.teacher.steps.input
+            norm = self.teacher.normalise
             net = Classifier(self.arch, self.teacher.classes, self.teacher.shape, norm.mean.flatten().tolist(),
                              norm.std.flatten().tolist())
         kept = max((k for k in range(first,g+1) if at(k).is_file()), default=first-1)

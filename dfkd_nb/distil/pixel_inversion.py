@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from ..core import frozen, state_hash, to_uint8
 from ..data.images import ImageSet
 from ..guidance.losses import Guidance
-from ..models.classifier import Classifier, logits
+from ..models.classifier import Classifier, check_teacher, logits
 from ..noise import item_noise, stream
 from ..training.loop import Objective, fit
 
@@ -162,9 +162,12 @@ def train_generator(
 ) -> tuple: # Frozen `PixelGenerator`, log with columns `step`, `loss` and the terms
     "A generator of images that please the teacher (after Chen et al. 2019)"
     if teacher.training: raise ValueError("the teacher is in training mode; freeze it first with core.frozen(teacher)")
+    if not check_teacher(teacher).hidden:
+        raise ValueError(f"{teacher.arch}: the activation term reads what the last layer reads; name that module, "
+                         "ForeignClassifier(…, hidden=…)")
     guide = Guidance(teacher, {'batch_norm_l2':1.}) if how.batch_norm_l2 else None
     device = next(teacher.parameters()).device
-    hidden = [k for k,_ in teacher.steps.named_children()][-2]                # what the last linear layer reads
+    hidden = teacher.hidden
     with torch.random.fork_rng(): torch.manual_seed(seed); net = PixelGenerator(teacher.shape, how.latent, how.width)
     def loss(generator, progress, net):
         x = net(torch.randn(how.batch, how.latent, generator=generator).to(next(net.parameters()))).to(device)

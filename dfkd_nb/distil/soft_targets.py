@@ -9,7 +9,7 @@ __all__ = ['check_temperature', 'soft_kl', 'Distiller', 'without', 'missing_bias
 import copy
 import torch, torch.nn.functional as F
 from ..data.images import ImageSet
-from ..models.classifier import Classifier, Supervised, check_labels, crop_flip, logits
+from ..models.classifier import Classifier, Supervised, check_labels, check_teacher, crop_flip, logits
 
 # %% ../../nbs/distil/soft_targets.ipynb #53e1400a
 def check_temperature(
@@ -53,6 +53,7 @@ class Distiller(Supervised):
             raise ValueError(f"alpha={alpha}: expected a weight in [0, 1]; 1 learns from the teacher alone, "
                              "0 from labels alone")
         if alpha and teacher is None: raise ValueError(f"alpha={alpha} learns from a teacher; pass one, or alpha=0")
+        if alpha: check_teacher(teacher)
         if alpha and teacher.training:
             raise ValueError("the teacher is in training mode: dropout and BatchNorm would change its answers; "
                              "use core.frozen")

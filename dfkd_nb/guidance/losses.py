@@ -15,6 +15,7 @@ from .matching import PriorSamples, READINGS, TypicalComplexity, Typicality, agg
 from .terms import adversarial, batch_norm, batch_norm_l2, chosen_levels, classification, denoising
 from .terms import posterior_kl, reconstruction, running_taps
 from .view import View
+from ..models.classifier import check_teacher
 from ..models.dgm import DGM
 
 # %% ../../nbs/guidance/losses.ipynb #1d90589c
@@ -88,7 +89,7 @@ class Guidance:
         asked = named_terms(weights)
         if neg := [k for k,w in weights.items() if w<0]:
             raise ValueError(f"guidance weights must be ≥ 0; {neg} are negative")
-        if teacher.training:
+        if check_teacher(teacher).training:
             raise ValueError("the teacher is in training mode; freeze it first with core.frozen(teacher)")
         if why := refusals(teacher, weights):
             reasons = '; '.join(f"{k}: {v}" for k,v in why.items())

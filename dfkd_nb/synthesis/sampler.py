@@ -14,6 +14,7 @@ from ..diffusion.denoiser import Denoiser
 from ..diffusion.pipeline import embed, full_size, to_latents
 from ..diffusion.solvers import make_solver, plain_move, sample
 from ..guidance.losses import Guidance
+from ..models.classifier import check_teacher
 from .moves import guided, in_rounds, judged, loss_decoder, windowed, with_cutmix
 from .recipe import Recipe, Step
 
@@ -63,7 +64,7 @@ def teacher_size(
     teacher:nn.Module # A `DGM` or a classifier: declares `shape`
 ) -> int: # Pixels, height and width
     "For which images a teacher is made; raises `ValueError` if no pipeline makes such images"
-    shape = tuple(teacher.shape)
+    shape = tuple(check_teacher(teacher).shape)
     if len(shape)!=3 or shape[0]!=3 or shape[1]!=shape[2]:
         raise ValueError(f"{type(teacher).__name__} takes data of shape {shape}; a pipeline makes square images of 3 "
                          "channels")
