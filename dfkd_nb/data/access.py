@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import numpy as np, torch
 from .guard import ROLES, dataset_key, files_seen, granting, guard_folder, seal
-from .images import HUB, ImageSet, fashion_mnist, hub_images, image_folder
+from .folders import image_folder
+from .hub import HUB, hub_images
+from .images import ImageSet, fashion_mnist
 from .old_faithful import old_faithful
 from .records import Records
 from .strokes import iam_strokes, pen_strokes
@@ -33,6 +35,7 @@ def load_role(
     role:str, # One of `ROLES`
     root:Path|None=None, # Where its files are, if not under `data/`
     size:int|None=None, # Height and width of images, pixels; the dataset's own by default (32 for a folder)
+    background:tuple=(0,0,0), # What shows where an image of a file is transparent: red, green, blue
 ) -> ImageSet|Records: # The role's images, or records
     "Read one role of a dataset; `PermissionError` outside of a grant for it. Experiments use `Access.open`"
     if role not in ROLES: raise KeyError(f"unknown role {role!r}; expected one of {ROLES}")
@@ -41,10 +44,10 @@ def load_role(
             raise ValueError(f"size={size}: fashion-mnist comes at 32 pixels; choose size=32 or another dataset")
         if role=='private_test': return fashion_mnist('t10k', root)
         return fashion_mnist('train', root, (role,)).subset(role_indices(role))
-    if dataset in HUB: return hub_images(dataset, role, root, size)
+    if dataset in HUB: return hub_images(dataset, role, root, size, background)
     if dataset in RECORDS: return RECORDS[dataset](role, root)
     folder = Path(root or dataset)/role
-    if folder.is_dir(): return image_folder(folder, size or 32)
+    if folder.is_dir(): return image_folder(folder, 32 if size is None else size, background=background)
     raise KeyError(f"unknown dataset {dataset!r}: expected 'fashion-mnist', one of "
                    f"{sorted([*HUB,*RECORDS])}, or a folder holding {role}/")
 
@@ -56,6 +59,7 @@ class Access:
     dataset:str='fashion-mnist' # As in `load_role`
     root:Path|None=None # As in `load_role`
     size:int|None=None # As in `load_role`
+    background:tuple=(0,0,0) # As in `load_role`
     _blocks:list=field(default_factory=list, repr=False) # Grants of the `with` blocks that are open
 
     def __post_init__(self):
@@ -71,7 +75,10 @@ class Access:
         if role not in self.roles:
             raise PermissionError(f"this run may open {list(self.roles) or 'no image at all'}, not {role!r}: "
                                   "a data-free run must not see the teacher's training images")
-        with granting(self._key, (role,)): return load_role(self.dataset, role, self.root, self.size)
+        with granting(self._key, (role,)):
+            found = load_role(self.dataset, role, self.root, self.size, self.background)
+        if getattr(found, 'about', ''): print(f'{role} of {self.dataset}: {found.about}')
+        return found
 
     @property
     def _key(self): return dataset_key(self.dataset, self.root)

@@ -41,7 +41,11 @@ def celeba_folders(
     "Lay CelebA out by an attribute; the commoner value is learnt first. Files are linked, or copied where that fails"
     root,out = Path(root),Path(out)
     name,values = attribute_values(root, attribute)
-    parts = dict(_lines(root/CELEBA_LISTS[1], 0))
+    listed = _lines(root/CELEBA_LISTS[1], 0)
+    if bad := [row for row in listed if len(row)!=2]:
+        raise ValueError(f"{root/CELEBA_LISTS[1]} is damaged: {len(bad)} lines are no file and its part, first "
+                         f"{' '.join(bad[0])!r}; restore it")
+    parts = dict(listed)
     made = {f'{role}/{v}':0 for role in CELEBA_ROLES.values() for v in (0,1)}
     for file,v in values.items():
         role = CELEBA_ROLES.get(parts.get(file))

@@ -62,14 +62,18 @@ def dataset_key(
     return dataset if dataset in known else os.path.realpath(root or dataset)
 
 def _is_local(dataset, folder):
-    try: return folder==os.path.realpath(data_dir()/dataset)
+    try: return os.path.realpath(folder)==os.path.realpath(data_dir()/dataset)
     except FileNotFoundError: return False
 
 def guarded(
     path # File or folder
 ) -> Guarded|None: # `None` if nobody minds
-    "What a path belongs to"
-    parts = os.path.realpath(os.fspath(path)).split(os.sep)
+    "What a path belongs to: where it leads, or else where it stands"
+    path = os.fspath(path)
+    return _of_dataset(os.path.realpath(path)) or _of_dataset(os.path.abspath(path))
+
+def _of_dataset(path):
+    parts = path.split(os.sep)
     if parts[-1] in STATE.files: return Guarded(*STATE.files[parts[-1]], parts[-1])
     for k,part in enumerate(parts):
         folder = os.sep.join(parts[:k+1])
@@ -77,7 +81,7 @@ def guarded(
         if part in STATE.local and _is_local(part, folder): dataset = part
         if dataset is None and part not in ROLES: continue
         below = next((p for p in parts[k:] if p in ROLES), None)
-        if below: return Guarded(dataset or os.sep.join(parts[:k]), (below,), below)
+        if below: return Guarded(dataset or os.path.realpath(os.sep.join(parts[:k])), (below,), below)
         return Guarded(dataset, ROLES, os.sep.join(parts[k+1:k+2]))
     return None
 

@@ -71,6 +71,7 @@ def public_batch(
     still:float=.5, # Part of the batch that keeps its exact pixels, mirrored at most: resampling blurs
 ) -> tuple: # Images `(n, 3, h, w)` in `[0, 1]` and their captions
     "A batch of the generator's world. One caption in ten is empty (for classifier-free guidance), some are short"
+    if (images.labels<0).any(): raise ValueError(f"{images.name}: captions name classes, and some images have none")
     idx = torch.randint(len(images), (n,), generator=generator)
     pairs = colour_pairs()
     pair = pairs[torch.randint(len(pairs), (n,), generator=generator)]

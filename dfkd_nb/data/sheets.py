@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 from ..core import to_uint8
+from .decode import open_image
 from ..files import atomic
 
 # %% ../../nbs/data/sheets.ipynb #c99d95ce
@@ -38,7 +39,7 @@ def save_strips(
     path:Path # PNG file
 ) -> Path: # `path`
     "Write strips one below the other, all or nothing"
-    strips = [Image.open(f).convert('RGB') for f in files]
+    strips = [open_image(f) for f in files]
     whole = Image.new('RGB', (strips[0].width, sum(i.height for i in strips)))
     y = 0
     for strip in strips: whole.paste(strip, (0,y)); y += strip.height

@@ -12,6 +12,7 @@ import numpy as np, pandas as pd, torch
 from PIL import Image
 from ..core import to_uint8
 from ..files import atomic, ensure_writable
+from .decode import open_image
 from .images import ImageSet
 
 # %% ../../nbs/data/synthetic.ipynb #04f2bfc4
@@ -23,7 +24,7 @@ def save_png(
     with atomic(path) as tmp:
         Image.fromarray(to_uint8(image).permute(1,2,0).squeeze(-1).numpy()).save(tmp, format='PNG')
 
-def _pixels(path): return torch.from_numpy(np.array(Image.open(path).convert('RGB'))).permute(2,0,1)
+def _pixels(path): return torch.from_numpy(np.array(open_image(path))).permute(2,0,1)
 
 def _read(out, rows):
     x = torch.stack([_pixels(out/'images'/r['file_name']) for r in rows])

@@ -29,7 +29,8 @@ def classifier_rows(
     teacher_says:torch.Tensor|None=None, # `predicted` of the teacher; `None` leaves agreement out
 ) -> list: # Rows: `accuracy` and `agreement`, 0 … 1, and `parameters`
     "Share of images whose label is predicted, share on which student and teacher predict the same, number of weights"
-    says,n,protocol = predicted(net, test),len(test),f'first {len(test):,} images of private_test'
+    says,n = predicted(net, test),len(test)
+    protocol = f"first {n:,} images of private_test{test.order and f' {test.order}'}"
     if teacher_says is not None and len(teacher_says)!=n:
         raise ValueError(f"teacher_says holds {len(teacher_says)} predictions, the test set {n} images; "
                          "ask the teacher about the same images")

@@ -8,6 +8,7 @@ __all__ = ['APART', 'Criteria']
 # %% ../../nbs/evaluate/criteria.ipynb #c8ebf08d
 from pathlib import Path
 import torch
+from ..data.images import relabelled
 from ..data.sources import prior_images
 from .features import extract
 from .metrics import frechet_distance, kid, reference, why_no_elbo
@@ -65,7 +66,7 @@ class Criteria:
         labels:torch.Tensor|None=None, # What each image was to show, for a conditional teacher, `(n,)`
     ) -> dict: # Criterion → value, lower is better
         "Features against the teacher's samples, the same in its encoder (`fd_codes`), and what the teacher thinks"
-        known = torch.tensor(self.terms.labels)[labels] if self.terms.labels and labels is not None else labels
+        known = relabelled(labels, self.terms.labels) if self.terms.labels and labels is not None else labels
         f,seen = self._features(images),self._seen(images, known)
         out = dict(fd_prior=frechet_distance(self.prior,f), kid_prior=kid(self.prior,f))
         if 'fd_codes' in self.names: out['fd_codes'] = frechet_distance(self.codes, seen['features'])

@@ -62,7 +62,7 @@ class Bench:
         dataset:str='', # Their name in rows
         role:str='private_test', # What they are; `TEACHER_SAMPLES` where nothing private is looked at
     ):
-        p,of = protocol,role
+        p,of = protocol,f'{role} {test.order}'.strip()
         if p.labels:
             if not torch.isin(test.labels, torch.tensor(p.labels)).any():
                 raise ValueError(f"labels={p.labels}: no test image is of these classes")

@@ -10,6 +10,7 @@ __all__ = ['TERMS', 'MATCHING', 'GENERATIVE', 'CLASSIFIER', 'EITHER', 'LEVELWISE
 from functools import partial
 import torch
 from torch import nn
+from ..data.images import relabelled
 from .matching import AggregateMMD, AggregatePosterior, FeatureMMD, FeatureMoments
 from .matching import PriorSamples, READINGS, TypicalComplexity, Typicality, aggregate_prior
 from .terms import adversarial, batch_norm, batch_norm_l2, chosen_levels, classification, denoising
@@ -124,7 +125,7 @@ class Guidance:
         labels:torch.Tensor|None=None, # Class of each image, `(b,)`
     ) -> dict: # Term name → `(b,)`, and `total`, their weighted sum
         "Measure every term"
-        if self.labels and labels is not None: labels = torch.tensor(self.labels)[labels]
+        if self.labels and labels is not None: labels = relabelled(labels, self.labels)
         view = View(images.float(), self.teacher, noise, labels, self.student)
         out = {k:f(view) for k,f in self.terms.items() if k!='adversarial' or self.student is not None}
         none = images.new_zeros(len(images),dtype=torch.float32)

@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, seaborn as sns
 from PIL import Image
+from ..data.decode import open_image
 from .names import METHODS, NAMES, colour, source_name
 from .tables import METRICS, Html, badness
 
@@ -119,7 +120,7 @@ def cut_tiles(
     "Cut a sheet into its tiles"
     if not Path(png).is_file():
         raise FileNotFoundError(f"no picture {png}; run the experiment that makes it, e.g. `make study`")
-    x = np.array(Image.open(png).convert('RGB')); side = x.shape[1]//columns
+    x = np.array(open_image(png)); side = x.shape[1]//columns
     if side*columns!=x.shape[1] or not side or x.shape[0]%side:
         size = f'{x.shape[1]}×{x.shape[0]} pixels, which is no sheet of {columns} square tiles a row'
         raise ValueError(f"{png} has {size}; give its true number of columns")

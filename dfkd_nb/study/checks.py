@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 import torch
 from ..data.access import RECORDS
-from ..data.images import HUB
+from ..data.hub import HUB
 from ..data.sources import FREE
 from ..distil.arms import arm_of, refuses, unlike
 from ..files import data_dir, did_you_mean, repo_root
