@@ -134,7 +134,7 @@ def answer(self:DeployPage):
         ratio = v(pair[0],'single_ms')/v(pair[1],'single_ms')
         aims.append((f"4.1 times faster than the teacher, both in {runtime} ({ratio:.1f})", ratio>=4.1))
     say(bullets([f"{'met' if met else 'not met'}: {text}" for text,met in aims]))
-    say('Aims are judged on the values of this table, of one student: no interval stands behind them.')
+    say('Aims are judged on the values of the tables below, of one student: no interval stands behind them.')
 
 # %% ../../nbs/report/deploy.ipynb #f069581f
 _COLUMNS = [('kB','bytes',lambda v: f'{v/1000:,.0f}',1), ('process, MB','process_bytes',lambda v: f'{v/1e6:,.0f}',1),
