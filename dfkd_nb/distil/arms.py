@@ -287,7 +287,7 @@ class Distillation:
             raise ValueError("the teacher is in training mode: its BatchNorm would change; use core.frozen")
         self.arm,self.batch,self.freeze_norm,self.images,self.curriculum = arm,batch,freeze_norm,images,curriculum
         self.teacher,self.cond,self.passes,self.hard = teacher,cond,{},hard
-        self._compare = fused(_compared) if compiled else _compared
+        self._compare = fused(_compared, 'cpu' if teacher is None else teacher.device) if compiled else _compared
         for t in {t.key:t for t in arm.active if not t.alone}.values():
             unseen = t.under=='prior' or t.under in POOLS
             images,cond = (None,self._cond(t)) if unseen else self._images(t)

@@ -73,14 +73,16 @@ def run(
     return out
 
 def fused(
-    f # Function of tensors and models
+    f, # Function of tensors and models
+    device='cpu', # Where they are: on a GPU the kernels are recorded as one graph, launched at once
 ): # The same function, compiled when it is first called: a minute, which pays after some thousand calls
     "`torch.compile`, for batches of one size; `ValueError` without a C++ compiler"
     compiler = os.environ.get('CXX') or ('clang++' if sys.platform=='darwin' else 'g++')      # as torch looks for it
     if not shutil.which(shlex.split(compiler)[0]):
         raise ValueError(f"compiled=True needs a C++ compiler, and {compiler} is not found: install it (on Debian: apt "
                          "install g++), name another in the variable CXX, or leave compiled out")
-    return torch.compile(f, dynamic=False)
+    graphs = 'reduce-overhead' if torch.device(device).type=='cuda' else None
+    return torch.compile(f, dynamic=False, mode=graphs)
 
 def follow(
     student:DGM, # Student
@@ -189,9 +191,11 @@ class KeptPasses(Passes):
         if images is not None and n<len(images):
             raise ValueError(f"{n} passes for {len(images):,} images: some would never be seen; "
                              "raise passes, or take a subset of the images")
-        made = []
+        made,self.device = [],None
         for items in tqdm(torch.arange(n).split(batch), desc='teacher', delay=2, leave=False):
-            made.append(self.slim(self.make(items)).to('cpu'))
+            one = self.slim(self.make(items))
+            if self.device is None: self.device = _keeps(one, n/len(items), teacher.device)
+            made.append(one.to(self.device))
         self.trace = Trace.cat([p.trace for p in made])
         self.beside = {key:_joined([getattr(p,key) for p in made]) for key in BESIDE}
         self.n = n
@@ -208,9 +212,10 @@ class KeptPasses(Passes):
 
     def __getitem__(self,
         idx:torch.Tensor # Which passes, `(b,)`
-    ) -> Pass: # On the CPU
+    ) -> Pass: # Where they are kept: on the teacher's device if that has room, else on the CPU
         "Some passes"
-        def row(v): return v[idx]
+        here = idx.to(self.device)
+        def row(v): return v[here]
         data = None if self.images is None else self.images.batch(idx%len(self.images))
         return Pass(self.under, self.trace.map(row), data, **{k:each_tensor(row, v) for k,v in self.beside.items()})
 
@@ -225,6 +230,13 @@ class KeptPasses(Passes):
         image = torch.randint(math.ceil(of*part), (n,), generator=generator)
         return self[image + of*torch.randint(self.n//of, (n,), generator=generator)]
 
+def _keeps(one, batches, device):
+    "Where passes are kept: beside the teacher if that leaves three quarters of what is free there"
+    if device.type!='cuda': return torch.device('cpu')
+    sizes = []
+    one.map(lambda v: sizes.append(v.numel()*v.element_size()) or v)
+    return device if 4*batches*sum(sizes)<torch.cuda.mem_get_info(device)[0] else torch.device('cpu')
+
 def _joined(parts):
     "Tensors, dictionaries of tensors or nothing, of several batches"
     if isinstance(parts[0], dict): return {k:torch.cat([p[k] for p in parts]) for k in parts[0]}
@@ -238,7 +250,7 @@ class FreshPasses(Passes):
         **kw # See `Passes`
     ):
         super().__init__(*args, **kw)
-        if compiled: self.run = fused(run)
+        if compiled: self.run = fused(run, self.teacher.device)
 
     def spent(self, taken): return taken
 

@@ -143,7 +143,7 @@ class LVAE(DGM, PyTorchModelHubMixin):
 
     def _image(self, z, given=None, cond=None):
         mean = self.down_heads[4](self.down[4](self._given(z, cond))).float()[:,:self.channels]
-        return normal(self.variables['x'], mean, mean.new_tensor(self.std), given=given)
+        return normal(self.variables['x'], mean, mean.new_full((), self.std), given=given)
 
 # %% ../../nbs/models/lvae.ipynb #67382a55
 from fastcore.basics import patch

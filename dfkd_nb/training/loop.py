@@ -61,11 +61,12 @@ def _resume(path, objective, opt, ema, config):
     if ema: ema.load_state_dict(state['ema'])
     return state['step'],state['log'],state.get('kept')
 
-def _optimiser(name, params, lr, weight_decay, momentum, betas):
+def _optimiser(name, params, lr, weight_decay, momentum, betas, device):
     if name=='sgd': return torch.optim.SGD(params, lr=lr, momentum=momentum, weight_decay=weight_decay)
     if name!='adam': raise ValueError(f"optimizer={name!r}: expected 'adam' or 'sgd'")
     if momentum: raise ValueError(f"momentum={momentum} belongs to optimizer='sgd'; Adam has its own moments")
-    return torch.optim.Adam(params, lr=lr, betas=tuple(betas), weight_decay=weight_decay)
+    fused = device.type=='cuda' or None
+    return torch.optim.Adam(params, lr=lr, betas=tuple(betas), weight_decay=weight_decay, fused=fused)
 
 def _probe(probe, objective):
     if probe is None: return {}
@@ -105,7 +106,7 @@ def fit(
         raise ValueError(f"best={best!r} keeps the weights that were probed, ema={ema} their average; choose one")
     accelerator = Accelerator()
     params = [p for p in objective.parameters() if p.requires_grad]
-    opt = _optimiser(optimizer, params, lr, weight_decay, momentum, betas)
+    opt = _optimiser(optimizer, params, lr, weight_decay, momentum, betas, accelerator.device)
     model,opt = accelerator.prepare(objective, opt)
     avg = copy.deepcopy(objective.nets) if ema else None
     checkpoint = Path(checkpoint) if checkpoint else None
