@@ -5,9 +5,9 @@
 A step of a student of 30,000 parameters is over before its kernels are launched. Here every step of every student is
 one CUDA graph on a stream of its own, so that many of them run at once. What is made before a training (sets, passes,
 networks) and after it (tables, weights) is the experiment's own code, E05: its call of `fit` is replaced by one that
-leaves `state.pt` at the last step, from which E05 goes on when the study runs. Loss, order of passes, schedule, clipping
-and Adam are those of `training.loop.fit`; losses agree with it to rounding. In two places noise comes from the GPU's
-own generator instead of a stream per step: fresh passes, and an arm that is trained without a teacher.
+leaves `state.pt` at the last step, from which E05 goes on when the study runs. Loss, order of passes, schedule,
+clipping and Adam are those of `training.loop.fit`; losses agree with it to rounding. In two places noise comes from the
+GPU's own generator instead of a stream per step: fresh passes, and an arm that is trained without a teacher.
 
 Students of real images are trained by a process of their own (`--real`): no process that may open private images trains
 a student without data. What was trained so says it in `training.json` beside its tables.
