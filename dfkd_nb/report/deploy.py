@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 from IPython.display import display
 from .figures import learning_curves, plain_log, still_falling
 from .names import colour, source_name, student_name
-from .reading import lacking, nothing_yet, read_study, saved_rows
+from .reading import WHO, lacking, nothing_yet, read_study, saved_rows
 from .rows import REAL_FLOOR, TEACHER
 from .sentences import bullets, say
 from .tables import percent, results_table, text_table
@@ -209,8 +209,10 @@ def trained(self:DeployPage):
     "Generation and reconstruction of every student, on private test images"
     ev = self.st.evaluate
     if not len(ev): return say(lacking('Students in torch', self.study))
-    some = ev[ev.model=='student'][['arm','source','shape']].drop_duplicates().to_dict('records')
-    rows = {student_name(o['arm'], o['source'], shape=o['shape']):dict(model='student', **o) for o in some}
+    some = ev[ev.model=='student'][WHO].drop_duplicates().to_dict('records')
+    def named(model, arm, source, width, size, shape):
+        return student_name(arm, source, width, shape)+(f', {size:,} images' if size else '')
+    rows = {named(**o):o for o in some}
     metrics = ['parameters','root_fid','fd','mse','bpd']
     with_real = [k for k,w in rows.items() if 'real' in w['source'].split('+')]
     caption = 'Students at the end of training; grey rows need the data'
