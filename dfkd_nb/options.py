@@ -77,7 +77,7 @@ for _words,_range in {
     'steps batch repeats trials n n_reference n_test group latency_runs timesteps n_calibration rounds draws':COUNT,
     'n_held n_membership pool pairs_asked trajectories held_out decoder_rounds limit inner recurrence':COUNT,
     'size width blocks channels z_channels latent_channels latent hidden columns log_every save_every k':COUNT,
-    'projections chunk classes runs':COUNT,
+    'projections chunk classes runs time depth':COUNT,
     'n_real passes n_criteria n_members n_non_members n_bound jackknife_groups sampling_steps rank':NATURAL,
     'warmup adversary_steps reference_steps decoder_steps fine_steps threads keep decode_size cutmix_every':NATURAL,
     'weight_decay msarc moments hard colour_weight kl_weight rho guidance_scale r1 tv l2 reach std':NATURAL,
@@ -124,7 +124,8 @@ def _ruled(annotations, where=''):
     "Names → types, of what has a rule"
     def rule(k, t):
         kinds = [o for o in _kinds(t) if o is not type(None)]
-        return kinds==[str] and k in CHOICES_OF or kinds in ([int],[float]) and range_of(k, where) is not None or k in EACH
+        number = kinds in ([int],[float]) and range_of(k, where) is not None
+        return number or k in EACH or kinds==[str] and k in CHOICES_OF
     return {k:t for k,t in annotations.items() if rule(k, t)}
 
 def checked(f):
