@@ -87,6 +87,7 @@ for _words,_range in {
     'curriculum strength':Range(0, 1, above=True), 'level fpr':Range(0, 1, True, True),
     'n_prior':Range(2), 'pad':Range(-1), 'seed':Range(0, 2**63-1),
     'E05_distil.n E09_classifier_student.n':NATURAL,                              # 0 takes all there are
+    'E05_distil.size':NATURAL,                                                    # of images, where a study varies it
 }.items(): RANGES |= dict.fromkeys(_words.split(), _range)
 # Lists: of each item, and its type
 EACH = {'seeds':(RANGES['seed'],int), 'labels':(NATURAL,int), 'threads':(COUNT,int), 'betas':(SHARE,float)}
