@@ -75,10 +75,10 @@ PART,SHARE = Range(0, 1),Range(0, 1, below=True) # With 1, without
 RANGES = {}
 for _words,_range in {
     'steps batch repeats trials n n_reference n_test group latency_runs timesteps n_calibration rounds draws':COUNT,
-    'n_held n_membership pool pairs_asked trajectories held_out decoder_rounds limit inner recurrence':COUNT,
+    'n_held n_membership pool pairs_asked trajectories held_out decoder_rounds inner recurrence':COUNT,
     'size width blocks channels z_channels latent_channels latent hidden columns log_every save_every k':COUNT,
     'projections chunk classes runs time depth':COUNT,
-    'n_real passes n_criteria n_members n_non_members n_bound jackknife_groups sampling_steps rank':NATURAL,
+    'n_real passes n_criteria n_members n_non_members n_bound jackknife_groups sampling_steps rank limit':NATURAL,
     'warmup adversary_steps reference_steps decoder_steps fine_steps threads keep decode_size cutmix_every':NATURAL,
     'weight_decay msarc moments hard colour_weight kl_weight rho guidance_scale r1 tv l2 reach std':NATURAL,
     'batch_norm_l2 classification one_hot activation entropy':NATURAL,

@@ -88,7 +88,6 @@ def bootstrap_mean(
     return estimate(v.mean(), 0, f'bootstrap over {len(v)} images', level) | dict(lo=float(lo), hi=float(hi))
 
 # %% ../nbs/stats.ipynb #e8927963
-@checked
 def wilson(
     hits:int, # Successes, 0 … n
     n:int, # Trials, ≥ 1
