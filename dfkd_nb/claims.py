@@ -85,6 +85,12 @@ class Comparison(Strict):
         "The rule in words"
         return f"{'a/b' if self.ratio else 'a−b'} {'>' if self.above else '<'} {self.limit:.4g}"
     @property
+    def trained(self) -> bool: # Whether another run of the study would train it anew
+        "Whether an arm is a student"
+        def student(rows): return rows.arm or rows.method or 'student' in ((rows.model,) if rows.model is None or
+                                                                            isinstance(rows.model, str) else rows.model)
+        return self.table=='classifiers' or any(map(student, (self.a,self.b)))
+    @property
     def parts(self) -> list[tuple]: # `(metric, a, b)`
         "One comparison for each metric and each pair of selections"
         return list(itertools.product(self.metric, self.a.each(), self.b.each()))
@@ -186,11 +192,13 @@ def _judge_one(claim, values, alpha):
     if any(v is None for v in values): return _unmeasured(claim)
     rows = [weigh(claim.claim, part[0], v, claim.unit, alpha) for part,v in zip(claim.parts,values)]
     weakest = max(rows, key=lambda r: r['p'])
-    n = min(r['n'] for r in rows)
+    n,once = min(r['n'] for r in rows),claim.unit!='seeds' and any(c.trained for c in claim.all_of)
+    if once: weakest = weakest|dict(p=1.)
     over = f"{n:,} {claim.unit if n!=1 else claim.unit[:-1]}" + (' of one run' if claim.unit!='seeds' else '')
-    against = min(1., len(rows)*min(r['against'] for r in rows))
+    against = 1. if once else min(1., len(rows)*min(r['against'] for r in rows))
+    reason = 'one '+claim.unit[:-1] if n<2 else 'one training' if once else ''
     return weakest | dict(claim=claim.claim, criterion=claim.criterion, against=against, n=n, over=over,
-                          parts=len(rows), reason='one '+claim.unit[:-1] if n<2 else '')
+                          parts=len(rows), reason=reason)
 
 def evaluate_claims(
     claims:list, # `Claim`s of one family, fixed before the run

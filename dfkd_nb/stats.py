@@ -11,6 +11,7 @@ import itertools, math
 import numpy as np, torch
 from scipy import stats as sps
 from .noise import stream
+from .options import check_option, checked
 
 NOTHING = dict(lo=math.nan, hi=math.nan, interval='none') # Of a number that is no estimate, such as a count
 
@@ -46,7 +47,7 @@ def check_level(
     level:float # Coverage asked for
 ) -> float: # `level`
     "Raise `ValueError` unless `level` is within (0, 1)"
-    if not 0<level<1: raise ValueError(f"level is {level}, expected a coverage within (0, 1) such as 0.95")
+    check_option('level', level, float)
     return level
 
 def estimate(
@@ -59,6 +60,7 @@ def estimate(
     return dict(value=float(value), lo=float(value-half), hi=float(value+half),
                 interval=interval if level==.95 else f'{interval}, {level:.0%}')
 
+@checked
 def t_interval(
     values, # One number per seed, `(n,)`, n ≥ 2
     level:float=.95, # Coverage
@@ -70,6 +72,7 @@ def t_interval(
     return estimate(v.mean(), half, f't over {len(v)} {unit}', level)
 
 # %% ../nbs/stats.ipynb #253d01ef
+@checked
 def bootstrap_mean(
     values, # One number per image, `(m,)`, m ≥ 2
     seed:int=0, # Seed of the resampling
@@ -100,6 +103,7 @@ def wilson(
     return estimate(p, 0, f'Wilson over {n} {unit}', level) | ends
 
 # %% ../nbs/stats.ipynb #79bb079e
+@checked
 def paired_test(
     a, # One number per pair, `(n,)`, n ≥ 2
     b, # The other arm's, same order
@@ -129,6 +133,7 @@ def holm(
     return out
 
 # %% ../nbs/stats.ipynb #200f3c49
+@checked
 def ratio_interval(
     a, # One positive number per pair, `(n,)`, n ≥ 2
     b, # The other arm's, same order
@@ -152,6 +157,7 @@ def _rho(u, v):
     u,v = (r-r.mean(-1,keepdims=True) for r in (sps.rankdata(u,axis=-1),sps.rankdata(v,axis=-1)))
     with np.errstate(invalid='ignore'): return (u*v).sum(-1)/np.sqrt((u*u).sum(-1)*(v*v).sum(-1))
 
+@checked
 def spearman(
     x, # One number per candidate, `(n,)`, n ≥ 4
     y, # The other criterion's, same order

@@ -26,6 +26,16 @@ class ImageSet:
     about:str='' # What was read and what was skipped, where that is a question
     order:str='' # How the images were put in order, where their files have none; protocols say it
 
+    def __post_init__(self):
+        where,(x,y) = f"image set {self.name!r}",(self.images,self.labels)
+        if x.dtype!=torch.uint8 or x.ndim!=4:
+            raise ValueError(f"{where}: images are {x.dtype} of shape {tuple(x.shape)}, expected uint8 (n, c, h, w); "
+                             "convert floats in [0, 1] with core.to_uint8")
+        if y.dtype.is_floating_point or y.dtype in (torch.bool,torch.uint8) or y.shape!=(len(x),):
+            raise ValueError(f"{where}: labels are {y.dtype} of shape {tuple(y.shape)}, expected signed whole numbers "
+                             f"({len(x)},), −1 where unknown")
+        if len(y) and (least:=int(y.min()))<-1: raise ValueError(f"{where}: label {least}, expected −1 or more")
+
     def __len__(self): return len(self.images)
     def batch(self,
         idx=slice(None) # Indices, mask or slice

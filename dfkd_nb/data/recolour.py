@@ -11,6 +11,7 @@ import torch, torch.nn.functional as F
 from ..core import to_uint8
 from .images import ImageSet
 from ..noise import stream
+from ..options import checked
 
 # %% ../../nbs/data/recolour.ipynb #06344545
 PALETTE = {'black':(0,0,0), 'white':(1,1,1), 'gray':(.5,.5,.5), 'red':(.85,.1,.1), 'orange':(1,.55,0),
@@ -35,6 +36,7 @@ def colour_pairs() -> torch.Tensor: # int64, `(pairs, 2)`: foreground and backgr
                          if f!=b and not (b==dark and f in hidden)])
 
 # %% ../../nbs/data/recolour.ipynb #a3305a94
+@checked
 def jitter(
     x:torch.Tensor, # Images, `(b, c, h, w)`
     generator:torch.Generator, # Source of the movements
@@ -63,6 +65,7 @@ def caption(
     return f'a photo of {_noun(words)}' + (f' on {_noun(bg)} background' if bg else '')
 
 # %% ../../nbs/data/recolour.ipynb #54d898cc
+@checked
 def public_batch(
     images:ImageSet, # Grey images of the public half
     n:int, # Batch size
@@ -90,6 +93,7 @@ def public_batch(
     return x,captions
 
 # %% ../../nbs/data/recolour.ipynb #pub00001
+@checked
 def public_images(
     images:ImageSet, # Grey images of the public half
     n:int, # Images to make

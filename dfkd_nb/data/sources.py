@@ -12,6 +12,7 @@ from ..core import to_uint8
 from .images import ImageSet
 from .records import Records
 from ..noise import noise_ids, stream
+from ..options import check_option, checked
 
 # %% ../../nbs/data/sources.ipynb #21335d4c
 FREE = ('real','noise','prior','trajectories') # Names of the sources that are no synthetic set
@@ -22,10 +23,11 @@ def tempered(
     temperature:float=1., # > 0; 1 leaves all as it is
 ) -> dict: # Name → tensor
     "Noise of another temperature: what is normal is that much wider, what is not stays"
-    if not temperature>0: raise ValueError(f"temperature={temperature}: expected a number > 0; 1 is the model's own")
+    check_option('temperature', temperature, float)
     if temperature==1: return noise
     return {k:v*temperature if model.variables[k].law=='normal' else v for k,v in noise.items()}
 
+@checked
 def noise_images(
     n:int, # Images
     shape:tuple, # `(c, h, w)`
@@ -69,6 +71,7 @@ def drawn_from(
     noise = tempered(teacher, teacher.noise(seed, items, purpose), temperature)
     return teacher.sample(noise, given, **teacher.asked(items, labels))
 
+@checked
 def prior_images(
     teacher, # Frozen `DGM` that generates images
     n:int, # Images
@@ -83,6 +86,7 @@ def prior_images(
     asked = torch.as_tensor(labels if len(labels) else teacher.asks or (-1,))
     return ImageSet(x, asked[torch.arange(n)%len(asked)], name=getattr(prior, 'about', {}).get('kind', 'prior'))
 
+@checked
 def own_samples(
     teacher, # Frozen `DGM` that generates
     n:int, # Items
@@ -137,6 +141,7 @@ def mixed(
     return ImageSet(images, labels, classes, '+'.join(s.name for s in sources))
 
 # %% ../../nbs/data/sources.ipynb #baee859b
+@checked
 def augmented(
     images:ImageSet, # Images of any source
     n:int, # How many to make

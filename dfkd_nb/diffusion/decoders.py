@@ -16,6 +16,7 @@ from ..files import data_dir
 from .pipeline import resize
 from ..models.autoencoder import decode, vae_factor
 from ..models.registry import load, register
+from ..options import checked
 from ..training.loop import Objective, fit
 
 # %% ../../nbs/diffusion/decoders.ipynb #99aaef55
@@ -24,6 +25,7 @@ KINDS = ('linear','tiny')
 @register
 class LatentDecoder(nn.Module, PyTorchModelHubMixin):
     "A cheap decoder of scaled latents"
+    @checked
     def __init__(self,
         kind:str='linear', # `linear` or `tiny`
         latent_channels:int=4, # Channels of the latents
@@ -48,6 +50,7 @@ class LatentDecoder(nn.Module, PyTorchModelHubMixin):
         return self.net(z) if self.kind=='linear' else self.net(z)/2+.5           # AutoencoderTiny's ends in [-1, 1]
 
 # %% ../../nbs/diffusion/decoders.ipynb #5dc665e7
+@checked
 @torch.no_grad()
 def fit_linear(
     vae:AutoencoderKL, # Frozen
@@ -65,6 +68,7 @@ def fit_linear(
     model.net.weight.copy_(w[:-1].T[:,:,None,None]); model.net.bias.copy_(w[-1])
     return frozen(model).to(device)
 
+@checked
 def fit_tiny(
     vae:AutoencoderKL, # Frozen
     latents:torch.Tensor, # Scaled latents, `(n, 4, h, w)`
@@ -86,6 +90,7 @@ def fit_tiny(
     log = fit(Objective(loss, decoder=model), steps, lr, seed=seed, clip=1., desc='tiny decoder')
     return frozen(model),log
 
+@checked
 @torch.no_grad()
 def decoder_scores(
     decoder:nn.Module, # Cheap decoder

@@ -12,6 +12,7 @@ from diffusers import StableDiffusionPipeline
 from ..data.recolour import caption
 from .pipeline import autocast, embed, to_latents
 from .schedule import check_prediction
+from ..options import checked
 
 # %% ../../nbs/diffusion/denoiser.ipynb #7635a19b
 def predicted_x0(
@@ -42,6 +43,7 @@ class Prediction(NamedTuple):
 
 class Denoiser:
     "A pipeline under prompts: call it with latents and a timestep"
+    @checked
     def __init__(self,
         pipe:StableDiffusionPipeline, # Frozen pipeline
         text:torch.Tensor, # From `embed`, with an unconditional half where `guidance_scale` > 1

@@ -12,6 +12,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from ..core import frozen
 from ..data.recolour import COLOURS, caption
 from ..models.autoencoder import make_autoencoder
+from ..options import checked
 
 # %% ../../nbs/diffusion/generator.ipynb #d5c5187a
 def make_tokenizer(
@@ -44,6 +45,7 @@ def tokenize(
                      return_tensors='pt').input_ids
 
 # %% ../../nbs/diffusion/generator.ipynb #52d3ae74
+@checked
 def make_unet(
     channels:tuple=(32,64,128), # Channels per resolution
     text_dim:int=64, # Width of the text encoder
@@ -87,6 +89,7 @@ def denoising_loss(
     return F.mse_loss(said, latents if prediction_type=='sample' else a.sqrt()*eps-(1-a).sqrt()*latents)
 
 # %% ../../nbs/diffusion/generator.ipynb #9b1ef428
+@checked
 def tiny_pipeline(
     classes:tuple, # Class names that prompts may name
     prediction_type:str='epsilon', # See `make_scheduler`

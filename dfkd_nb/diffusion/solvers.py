@@ -12,6 +12,7 @@ import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, StableDiffusionPipeline
 from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
 from .denoiser import Denoiser, PREDICTIONS, Prediction
+from ..options import checked, one_of
 
 # %% ../../nbs/diffusion/solvers.ipynb #7348ce81
 SOLVERS = {'ddim':DDIMScheduler, 'dpm':DPMSolverMultistepScheduler} # Song et al. 2021; DPM-Solver++(2M), Lu et al. 2022
@@ -66,6 +67,7 @@ class Solver:
         "Back to a mark"
         self.scheduler = copy.deepcopy(mark)
 
+@checked
 def make_solver(
     pipe:StableDiffusionPipeline, # Its scheduler's configuration is used
     solver:str, # Key of `SOLVERS`
@@ -73,8 +75,7 @@ def make_solver(
     strength:float=1., # Last part of the trajectory that is taken, in (0, 1], for a start other than noise
 ) -> Solver: # At its first timestep
     "A deterministic solver of the pipeline's noise schedule, with its spacing of timesteps"
-    if solver not in SOLVERS: raise ValueError(f"solver={solver!r}: expected one of {tuple(SOLVERS)}")
-    if not 0<strength<=1: raise ValueError(f"strength={strength}: expected a number in (0, 1]")
+    one_of('solver', solver, SOLVERS)
     config = pipe.scheduler.config
     shared = {k:config[k] for k in SCHEDULE if k in config}
     shared['prediction_type'] = 'epsilon' if config.prediction_type=='epsilon' else 'sample'

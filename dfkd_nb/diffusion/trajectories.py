@@ -19,8 +19,10 @@ from .denoiser import Denoiser
 from .pipeline import embed, latent_shape
 from .solvers import make_solver, sample
 from ..noise import item_noise
+from ..options import checked
 
 # %% ../../nbs/diffusion/trajectories.ipynb #b4ffa126
+@checked
 def run_trajectories(
     pipe:StableDiffusionPipeline, # Frozen pipeline
     prompts:list, # One trajectory per prompt
@@ -40,6 +42,7 @@ def run_trajectories(
     return torch.stack([*track, end.cpu()])
 
 # %% ../../nbs/diffusion/trajectories.ipynb #be3a3933
+@checked
 def trajectory_latents(
     pipe:StableDiffusionPipeline, # Frozen pipeline
     prompts:list, # One trajectory per prompt
@@ -55,6 +58,7 @@ def trajectory_latents(
     return torch.cat([part(items) for items in torch.arange(len(prompts)).split(batch)], 1).flatten(0,1)
 
 # %% ../../nbs/diffusion/trajectories.ipynb #6787758e
+@checked
 def trajectory_prior(
     pipe:StableDiffusionPipeline, # Frozen pipeline
     prompts:list, # Item `i` takes prompt `i mod len(prompts)`

@@ -20,6 +20,7 @@ from ..files import atomic
 from ..data.images import ImageSet
 from ..models.classifier import Classifier, check_labels
 from ..noise import item_noise, stream
+from ..options import check_fields, checked
 
 # %% ../../nbs/distil/activation_records.ipynb #9ef83972
 def rectified_units(
@@ -28,6 +29,7 @@ def rectified_units(
     "ρ(a); of a map, its mean over pixels"
     return a.relu() if a.ndim==2 else a.relu().mean((2,3))
 
+@checked
 def activations(
     net:Classifier, # Classifier
     x:torch.Tensor, # Images in `[0, 1]`, `(b, c, h, w)`
@@ -115,6 +117,7 @@ def _edge_spectrum(blocks, sizes, rank):
     top = val.abs().argsort(descending=True, stable=True)[:rank]
     return val[top], vec[:,top]
 
+@checked
 @torch.no_grad()
 def make_record(
     net:Classifier, # Frozen
@@ -281,8 +284,7 @@ class Reconstruction:
     def __post_init__(self):
         if self.objective not in OBJECTIVES:
             raise KeyError(f"unknown objective {self.objective!r}; expected one of {OBJECTIVES}")
-        for k in ('n','batch','steps'):
-            if getattr(self,k)<1: raise ValueError(f"{k}={getattr(self,k)}: expected at least 1")
+        check_fields(self)
         for k in ('keep_input','keep'):
             if not 0<getattr(self,k)<=1: raise ValueError(f"{k}={getattr(self,k)}: expected a share in (0, 1]")
         if not (0<self.mean<1 and self.std>=0):
@@ -312,6 +314,7 @@ def _masks(how, record, shape, generator, like):
     draw = lambda s,keep: (torch.bernoulli(torch.full((1,*s),keep), generator=generator)/keep).to(like)
     return {'input':draw(shape,how.keep_input)} | {k:draw(s,how.keep) for k,s in record.shapes.items() if k!='logits'}
 
+@checked
 def reconstruct(
     net:Classifier, # Teacher, frozen
     record:ActivationRecord, # Its record

@@ -15,6 +15,7 @@ from .passes import OF_STEPS, UNDER, FreshPasses, KeptPasses, Pass, each_tensor,
 from .pool import POOLS
 from ..models.dgm import DGM, PATHS, Trace, Variable, Visit, batch_norms, compare, elbo, first
 from ..noise import stream
+from ..options import CHOICES_OF, NATURAL, checked, in_range, one_of
 
 # %% ../../nbs/distil/arms.ipynb #301ad5be
 ALONE = ('nelbo','objective') # Measures of the student alone, which need no teacher
@@ -34,12 +35,10 @@ class Term:
     space:str='values' # In which data is compared: its `values`, the teacher's `features` of its means, or `scales`
 
     def __post_init__(self):
-        for key,expected in (('under',UNDER), ('on',('data','latent')), ('reduction',('sum','mean')),
+        for key,expected in (('under',UNDER), ('on',('data','latent')), ('reduction',CHOICES_OF['reduction']),
                              ('space',('values','features','scales'))):
-            if (given := getattr(self,key)) not in expected:
-                raise ValueError(f"term {self.name!r}: {key}={given!r}, expected one of {expected}")
-        if not 0<=self.weight<float('inf'):
-            raise ValueError(f"term {self.name!r}: weight={self.weight}, must be ≥ 0, and finite")
+            one_of(f'term {self.name!r}: {key}', getattr(self,key), expected)
+        in_range(f'term {self.name!r}: weight', self.weight, NATURAL)
         if self.space!='values' and (self.on!='data' or self.measure in (*PATHS,*ALONE)):
             raise ValueError(f"term {self.name!r}: space={self.space!r} is for divergences of data")
         if self.forced and self.measure in PATHS:
@@ -253,6 +252,7 @@ def _compared(terms, taken, student, teacher, hard):
 
 class Distillation:
     "The loss of one student under one arm, and the budget it spends; pass `loss` to `training.Objective`"
+    @checked
     def __init__(self,
         arm:Arm, # What to learn from
         teacher:DGM|None=None, # Frozen; `None` only if no term needs it
@@ -269,10 +269,6 @@ class Distillation:
         compiled:bool=False, # Whether `torch.compile` fuses fresh passes and what follows any, see `passes.fused`
         curriculum:float=1., # Part of the images, the first ones, to begin with; by the run's middle all have joined
     ):
-        if not 0<=hard<float('inf'):
-            raise ValueError(f"hard={hard}: expected a power ≥ 0; 0 weighs all items alike")
-        if not 0<curriculum<=1:
-            raise ValueError(f"curriculum={curriculum}: expected a part in (0, 1]; 1 uses all images from the start")
         if arm.needs_images and images is None:
             raise ValueError("this arm learns from images; pass an ImageSet, or use ARMS['A']")
         for kind,given,names in (('images',images,arm.image_sets), ('cond',cond,arm.sets)):

@@ -100,6 +100,8 @@ def _check_visit(trial, name, v, under):
     need(v.variable==declared, f"{where} is visited as {v.variable}, but declared as {declared}")
     shape = (trial.n, *((declared.time,) if declared.time and under!='step' else ()), *declared.shape)
     need(tuple(v.mean.shape)==shape, f"{where} has a mean of shape {tuple(v.mean.shape)}, but {shape} is declared")
+    if v.family=='normal':
+        need((v.std>0).all(), f"{where} has a standard deviation of {v.std.min():.3g}, expected positive ones")
     if v.value is not None:
         need(tuple(v.value.shape)==shape, f"{where} has a value of shape {tuple(v.value.shape)}, "
                                           f"but {shape} is declared")

@@ -11,6 +11,7 @@ import pandas as pd, torch
 from ..core import frozen
 from ..models.chain import LinearChain
 from ..models.dgm import DGM, compare
+from ..options import checked
 from ..stats import bootstrap_mean
 
 # %% ../../nbs/distil/depth.ipynb #c16b093f
@@ -86,6 +87,7 @@ def learned_errors(
                          for limit in LIMITS for depth in depths for loss in losses])
 
 # %% ../../nbs/distil/depth.ipynb #d4777b7f
+@checked
 @torch.no_grad()
 def error_by_own_levels(
     teacher:DGM, # Frozen

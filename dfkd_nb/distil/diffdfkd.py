@@ -16,11 +16,13 @@ from ..data.images import ImageSet
 from ..data.synthetic import load_groups
 from .soft_targets import Distiller
 from ..models.classifier import Classifier
+from ..options import checked
 from ..training.loop import Objective, fit
 
 # %% ../../nbs/distil/diffdfkd.ipynb #95fc58c5
 class Adversary:
     "A student that learns while images arrive; `synthesise(…, adversary=…)` asks for it before each group"
+    @checked
     def __init__(self,
         teacher:Classifier, # Frozen
         arch:str, # Student, see `classifier.ARCHITECTURES`
@@ -99,6 +101,7 @@ def activation_maps(
 
 class SpatialDistiller(Distiller):
     "Soft targets and mSARC; pass `loss` to `training.Objective(…, net=student)`"
+    @checked
     def __init__(self,
         images:ImageSet, # Transfer set
         teacher:Classifier, # Frozen
@@ -106,7 +109,6 @@ class SpatialDistiller(Distiller):
         msarc:float=1., # Weight η of the maps' distance, ≥ 0
         **kw # As in `Distiller`
     ):
-        if msarc<0: raise ValueError(f"msarc={msarc}: expected a weight ≥ 0")
         super().__init__(images, teacher, **kw)
         self.msarc = msarc
         if self.targets is not None:

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from ..data.sources import latents_from, tempered
 from ..models.dgm import DGM, Trace
 from ..noise import noise_ids, stream
+from ..options import checked
 
 # %% ../../nbs/distil/passes.ipynb #455e9101
 UNDER = ('prior','data','step','pool','trajectory') # Kinds of passes; the last two are of chains, see `pool`
@@ -112,6 +113,7 @@ def conditions(
 # %% ../../nbs/distil/passes.ipynb #77c638ed
 class Passes:
     "A frozen teacher's passes of one kind"
+    @checked
     def __init__(self,
         teacher:DGM, # Frozen
         under:str='prior', # `prior`, `data` or `step`
@@ -179,6 +181,7 @@ class Passes:
 
 class KeptPasses(Passes):
     "Passes on fixed noise (and images), made once"
+    @checked
     def __init__(self,
         teacher:DGM, # Frozen
         n:int, # Passes to keep; with images at least as many as those

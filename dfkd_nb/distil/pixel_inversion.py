@@ -18,6 +18,7 @@ from ..data.images import ImageSet
 from ..guidance.losses import Guidance
 from ..models.classifier import Classifier, check_teacher, logits
 from ..noise import item_noise, stream
+from ..options import check_fields, checked
 from ..training.loop import Objective, fit
 
 # %% ../../nbs/distil/pixel_inversion.ipynb #274f9bac
@@ -52,16 +53,14 @@ class Inversion:
     reach:int=2 # Largest random shift, pixels
 
     def __post_init__(self):
-        for k in ('n','batch','steps'):
-            if getattr(self,k)<1: raise ValueError(f"{k}={getattr(self,k)}: expected at least 1")
-        if neg := [k for k in ('classification','batch_norm_l2','tv','l2') if getattr(self,k)<0]:
-            raise ValueError(f"weights must be ≥ 0; {neg} are negative")
+        check_fields(self)
 
     def budget(self) -> dict: # What the images cost
         "Images, and the optimiser steps and teacher calls of making them (a call is one image there and back)"
         return dict(images=self.n, synthesis_steps=self.steps*math.ceil(self.n/self.batch),
                     synthesis_teacher_calls=self.n*self.steps)
 
+@checked
 def invert(
     teacher:Classifier, # Frozen
     how:Inversion, # Settings
@@ -93,6 +92,7 @@ def invert(
 # %% ../../nbs/distil/pixel_inversion.ipynb #10a95c7c
 class PixelGenerator(nn.Module):
     "Noise to image: two nearest upsamplings, three convolutions (after Chen et al. 2019)"
+    @checked
     def __init__(self,
         shape:tuple=(3,32,32), # Image `(c, h, w)`; h and w are multiples of 4
         latent:int=100, # Numbers of noise per image
@@ -131,10 +131,7 @@ class GeneratorInversion:
     width:int=32 # See `PixelGenerator`
 
     def __post_init__(self):
-        for k in ('n','batch','steps'):
-            if getattr(self,k)<1: raise ValueError(f"{k}={getattr(self,k)}: expected at least 1")
-        if neg := [k for k in ('one_hot','activation','entropy','batch_norm_l2') if getattr(self,k)<0]:
-            raise ValueError(f"weights must be ≥ 0; {neg} are negative")
+        check_fields(self)
 
     def budget(self) -> dict: # What the images cost
         "Images, and the optimiser steps and teacher calls of making them (a call is one image there and back)"
@@ -154,6 +151,7 @@ def entropy_loss(
     p = z.softmax(1).mean(0)
     return torch.xlogy(p,p).sum()
 
+@checked
 def train_generator(
     teacher:Classifier, # Frozen
     how:GeneratorInversion, # Settings
@@ -181,6 +179,7 @@ def train_generator(
               about=dict(asdict(how), teacher=state_hash(teacher)))
     return frozen(net.cpu()), log
 
+@checked
 @torch.no_grad()
 def draw(
     generator:PixelGenerator, # Frozen

@@ -10,11 +10,13 @@ import torch
 from torch import nn
 from ..models.dgm import DGM, Trace
 from .passes import Pass
+from ..options import checked
 
 # %% ../../nbs/distil/pool.ipynb #eb783ce5
 class PoolPasses(nn.Module):
     "A pool of partially denoised samples of a chain (DKDM's dynamic iterative distillation); its buffers are its state"
     under = 'pool'
+    @checked
     def __init__(self,
         teacher:DGM, # Frozen chain whose `sampling_steps` jumps lead from noise to data: see `DDPM`
         n:int=256, # Samples in the pool; DKDM: ρ = 0.4 batches for every time
@@ -127,6 +129,7 @@ class PoolPasses(nn.Module):
 class TrajectoryPasses(PoolPasses):
     "Pairs of samples that began with one noise: the teacher's, and beside it the student's own"
     under,jumps = 'trajectory',2
+    @checked
     def __init__(self,
         teacher:DGM, # See `PoolPasses`
         n:int=256, # Pairs

@@ -10,15 +10,14 @@ import copy
 import torch, torch.nn.functional as F
 from ..data.images import ImageSet
 from ..models.classifier import Classifier, Supervised, check_labels, check_teacher, crop_flip, logits
+from ..options import check_option, checked
 
 # %% ../../nbs/distil/soft_targets.ipynb #53e1400a
 def check_temperature(
     T:float # Softmax temperature
 ) -> float: # `T`
     "Raise `ValueError` unless `T` is positive"
-    if not T>0:
-        raise ValueError(f"T={T}: a softmax temperature is positive; 1 leaves probabilities as they are, "
-                         "more softens them")
+    check_option('T', T, float)                                                   # 1 leaves probabilities as they are
     return T
 
 def soft_kl(
@@ -38,6 +37,7 @@ def soft_kl(
 # %% ../../nbs/distil/soft_targets.ipynb #07cacf0a
 class Distiller(Supervised):
     "Softened teacher outputs mixed with labels, and their budget; pass `loss` to `training.Objective(…, net=student)`"
+    @checked
     def __init__(self,
         images:ImageSet, # Transfer set; labels are read only if `alpha` < 1
         teacher:Classifier|None=None, # Frozen; `None` only if `alpha` is 0
@@ -49,9 +49,6 @@ class Distiller(Supervised):
         augment=None, # `augment(x, generator)` → x, e.g. `classifier.crop_flip`
         seed:int=0, # Which images are held out
     ):
-        if not 0<=alpha<=1:
-            raise ValueError(f"alpha={alpha}: expected a weight in [0, 1]; 1 learns from the teacher alone, "
-                             "0 from labels alone")
         if alpha and teacher is None: raise ValueError(f"alpha={alpha} learns from a teacher; pass one, or alpha=0")
         if alpha: check_teacher(teacher)
         if alpha and teacher.training:
@@ -120,6 +117,7 @@ def without(
                          "leave out fewer")
     return images.subset(kept)
 
+@checked
 def missing_bias(
     student:torch.Tensor, # Logits, `(n, classes)`
     teacher:torch.Tensor, # Logits on the same images, `(n, classes)`
@@ -136,6 +134,7 @@ def missing_bias(
         lo,hi = (mid,hi) if mass(z+mid*add)<mass(v) else (lo,mid)
     return (lo+hi)/2
 
+@checked
 def correct_bias(
     student:Classifier, # Trained without `classes`
     teacher:Classifier, # Frozen

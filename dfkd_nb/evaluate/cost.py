@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 from ..core import n_parameters
+from ..options import checked
 
 # %% ../../nbs/evaluate/cost.ipynb #f85e7429
 def model_size(
@@ -38,13 +39,13 @@ def synchronise():
     "Wait for the accelerator, if there is one"
     if torch.accelerator.is_available(): torch.accelerator.synchronize()
 
+@checked
 def latency(
     fn, # Function without arguments: what is timed
     warmup:int=3, # Calls that are not counted
     runs:int=20, # Calls that are
 ) -> dict: # `median_ms`, `iqr_ms`, `runs`, `threads`
     "Median and interquartile range of a call's wall time"
-    if runs<1 or warmup<0: raise ValueError(f"warmup is {warmup} and runs is {runs}, expected at least 0 and 1")
     for _ in range(warmup): fn()
     ms = []
     for _ in range(runs):
@@ -136,6 +137,7 @@ def peak_tensors(
     return dict(value=alive.peak, protocol='most bytes of tensors at once, above those before the call')
 
 # %% ../../nbs/evaluate/cost.ipynb #df863c7a
+@checked
 def call_times(
     run, # Function of the number of images; does the work that is timed
     batch:int=64, # Images in the batch timing
@@ -153,6 +155,7 @@ def processor(
     "What computes there"
     return torch.cuda.get_device_name(device) if device.type=='cuda' else platform.machine()
 
+@checked
 def cost(
     model:nn.Module, # Network whose size is reported; switched to evaluation mode while it is timed
     run, # Function of the number of images; does the work that is timed
@@ -198,6 +201,7 @@ def half_size(
     return dict(parameters=sum(t.numel() for t in tensors if isinstance(t, nn.Parameter)),
                 bytes=sum(t.numel()*t.element_size() for t in tensors))
 
+@checked
 def half_costs(
     model, # `DGM`, in evaluation mode
     data:torch.Tensor, # Batch to encode, on the model's device; its length is that of the batch timing

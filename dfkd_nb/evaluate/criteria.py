@@ -15,6 +15,7 @@ from .metrics import frechet_distance, kid, reference, why_no_elbo
 from ..guidance.losses import Guidance, refusals
 from ..guidance.view import View
 from ..models.dgm import DGM, elbo
+from ..options import checked
 
 # %% ../../nbs/evaluate/criteria.ipynb #a8558540
 APART = 1_000_003     # seed distance of the samples that sets are compared with
@@ -23,6 +24,7 @@ class Criteria:
     "Data-free criteria of an image set"
     names = ('fd_prior','kid_prior','fd_codes','nelbo','typicality','feature_mmd') # An instance has those it can give
 
+    @checked
     def __init__(self,
         teacher:DGM, # Frozen
         n:int=1024, # Teacher samples to compare with

@@ -16,6 +16,7 @@ from .protocol import Bench, plain, rows_of
 from ..export.fold import folded
 from ..export.to_onnx import NOISE, Exported
 from ..models.dgm import DGM
+from ..options import checked
 from ..stats import bootstrap_mean
 
 # %% ../../nbs/evaluate/deployment.ipynb #0aac58ad
@@ -53,6 +54,7 @@ def size_of(
     return sum(f.stat().st_size for f in Path(way.folder).iterdir() if f.suffix in kinds)
 
 # %% ../../nbs/evaluate/deployment.ipynb #e44d6515
+@checked
 def taking_turns(
     calls:dict, # Name → function without arguments
     rounds:int=30, # Times each of them is called and timed
@@ -60,7 +62,6 @@ def taking_turns(
     seed:int=0, # Of the order within a round
 ) -> dict: # Name → `(median, interquartile range)`, milliseconds
     "Time calls against each other: every round calls all of them once, in an order of its own"
-    if rounds<1: raise ValueError(f"rounds={rounds}: expected at least one")
     order,shuffle,took = list(calls),random.Random(seed),{k:[] for k in calls}
     for r in range(warmup+rounds):
         shuffle.shuffle(order)
@@ -70,6 +71,7 @@ def taking_turns(
     def spread(ms): q1,q2,q3 = np.percentile(ms, [25,50,75]); return float(q2),float(q3-q1)
     return {k:spread(ms) for k,ms in took.items()}
 
+@checked
 def speed_rows(
     ways:dict, # (name of the model, `Way`) → `(who, model)`
     threads:tuple=(1,2), # Of the processor, each timed by itself
@@ -112,6 +114,7 @@ session.run(None, {v['name']:draw((n,*v['shape'])).astype('float32') for v in ab
 """
 _PEAK = "print([l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')][0])"   # kB, since its start
 
+@checked
 def process_memory(
     way:Way, # Way
     n:int=64, # Images in one call
@@ -123,6 +126,7 @@ def process_memory(
     if done.returncode: raise RuntimeError(f"{way.folder} does not run in {way.runtime}: {done.stderr.strip()[-300:]}")
     return int(done.stdout.split()[-1])*1024
 
+@checked
 def footprint_rows(
     who:dict, # Whose
     way:Way, # Way

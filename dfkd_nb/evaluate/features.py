@@ -19,6 +19,7 @@ from torch import nn
 from ..core import check_images, frozen, to_float, to_uint8
 from ..files import atomic, sha256
 from ..cache import code_of
+from ..options import checked
 
 # %% ../../nbs/evaluate/features.ipynb #5dc85cb2
 def as_uint8_rgb(
@@ -136,6 +137,7 @@ def _filled(x, n):
     "Repeat the last image up to `n` images"
     return torch.cat([x, x[-1:].expand(n-len(x),-1,-1,-1)]) if len(x)<n else x
 
+@checked
 @torch.no_grad()
 def extract(
     images:torch.Tensor, # Float in `[0, 1]` or uint8, `(n, 1|3, h, w)`

@@ -11,9 +11,11 @@ import numpy as np, torch
 from scipy import stats as sps
 from .metrics import GAN_METRICS, Reference, STANDARD, leave_groups_out
 from ..noise import stream
+from ..options import checked
 from ..stats import check_level, estimate
 
 # %% ../../nbs/evaluate/intervals.ipynb #88b7a573
+@checked
 def random_groups(
     n:int, # Images
     groups:int, # Groups, 2 … n
@@ -26,6 +28,7 @@ def random_groups(
     group[torch.randperm(n, generator=stream(seed)).numpy()] = np.arange(n)%groups
     return group
 
+@checked
 def deleted_groups(
     n:int, # Images
     groups:int, # Groups, 2 … n
@@ -35,6 +38,7 @@ def deleted_groups(
     group = random_groups(n, groups, seed)
     return [np.flatnonzero(group!=g) for g in range(groups)]
 
+@checked
 def jackknife(
     metric, # Function of (real, fake) features that returns a number, e.g. `metrics.frechet_distance`
     real, # Real features `(n, d)` or a `metrics.Reference` (prepared once, so faster)
@@ -53,6 +57,7 @@ def jackknife(
     return estimate(metric(real, fake), half, label, level)
 
 # %% ../../nbs/evaluate/intervals.ipynb #9ccc2129
+@checked
 def suite(
     real, # Real features `(n, d)` or a `Reference`; fixed, but for EMD of equal numbers, which takes as many as remain
     fake, # Fake features `(m, d)`

@@ -21,6 +21,7 @@ from .cost import flops, peak_memory, stopwatch, synchronise
 from ..guidance.losses import Guidance
 from ..models.autoencoder import decode, vae_factor
 from ..models.registry import config_of
+from ..options import checked
 from ..stats import NOTHING
 from ..synthesis.dataset import synthesise_group
 from ..synthesis.recipe import Recipe, Step, recipe_from, settings_of
@@ -40,6 +41,7 @@ def _see(look, channels, size, again):
     z = torch.zeros(1, channels, size, size, requires_grad=True)
     (checkpoint(look, z, use_reentrant=False) if again else look(z)).sum().backward()
 
+@checked
 def step_flops(
     unet:dict, # Configuration of a `UNet2DConditionModel`
     vae:dict, # Configuration of an `AutoencoderKL`
@@ -135,12 +137,12 @@ class Rung:
         cheap = load_decoder(kind, pipe.vae, decoders) if kind in KINDS else None
         return cls(pipe, Guidance(teacher, recipe.weights, recipe.seed), recipe, tuple(classes), cheap, literal)
 
+    @checked
     def measure(self,
         repeats:int=3, # Timed repeats, after one that is not counted
         device:str='cpu', # Where the work is done
     ) -> dict: # `seconds` of every repeat, and `memory`, see `cost.peak_memory`
         "Make the images again and again"
-        if repeats<1: raise ValueError(f"repeats={repeats}: expected at least 1")
         groups,known,seconds = self.recipe.groups,{},[]
         def make(indices):
             synthesise_group(self.pipe, self.guidance, self.recipe, indices, self.classes, self.cheap, known)

@@ -20,6 +20,7 @@ from .leakage import (closeness, member_share, membership_auc, membership_scores
 from ..models.dgm import DGM
 from ..models.registry import config_of, student_of
 from ..noise import stream
+from ..options import check_fields
 from ..stats import bootstrap_mean
 from ..training.loop import Objective, fit
 
@@ -39,8 +40,7 @@ class LeakProtocol:
     def __post_init__(self):
         object.__setattr__(self, 'spaces', tuple(self.spaces))
         if not self.spaces: raise ValueError("spaces is empty: expected 'pixels' or names of feature extractors")
-        for k in ('n','n_held','n_membership','draws'):
-            if getattr(self,k)<1: raise ValueError(f"{k}={getattr(self,k)}: expected at least 1")
+        check_fields(self)
 
 def _shuffled(n, source): return torch.randperm(n, generator=source)
 

@@ -17,6 +17,7 @@ from .features import as_uint8_rgb, extract
 from .metrics import sq_distances, why_no_elbo
 from ..models.dgm import DGM, elbo, per_item
 from ..noise import stream
+from ..options import checked
 from ..stats import check_level, check_values, wilson
 
 # %% ../../nbs/evaluate/leakage.ipynb #8db1742d
@@ -121,6 +122,7 @@ def _auc(x, y, level, unit):
     half = sps.norm.ppf((1+check_level(level))/2)*math.sqrt(var)
     return dict(value=value, lo=max(0.,value-half), hi=min(1.,value+half), interval=label)
 
+@checked
 def closeness(
     images:Neighbours, # Of the images that are given away
     held_out:Neighbours, # Of held-out real images, to the same members
@@ -141,6 +143,7 @@ def closeness(
     return out
 
 # %% ../../nbs/evaluate/leakage.ipynb #1042220d
+@checked
 def member_share(
     images:Neighbours, # Of the images that are given away
     closest:float=1., # Part of the images to look at, those with the smallest distances; 1 is all
@@ -162,6 +165,7 @@ def _scores(members, non_members):
     of = 'membership scores of'
     return check_values(members, f'{of} members'),check_values(non_members, f'{of} non-members')
 
+@checked
 def membership_auc(
     members, # Score of each member, `(n,)`; higher says "member" (minus the loss)
     non_members, # Score of each non-member, `(m,)`
@@ -170,7 +174,6 @@ def membership_auc(
 ) -> dict: # `auc` (`value`, `lo`, `hi`, `interval`) and `tpr` (likewise, with `expected` and one-sided `p`)
     "AUC with DeLong's interval, and the true-positive rate at a small false-positive rate"
     x,y = _scores(members, non_members)
-    if not 0<fpr<1: raise ValueError(f"fpr={fpr}: expected a rate within (0, 1) such as 0.01")
     n,m = len(x),len(y)
     k = _smallest(fpr, m, f"{m} non-members cannot show a false-positive rate of {fpr:g}")
     hits = int((x>np.sort(y)[-k]).sum())                                       # the law of `closeness`, from above
@@ -190,6 +193,7 @@ def roc(
     return pd.DataFrame(dict(fpr=at, tpr=best))
 
 # %% ../../nbs/evaluate/leakage.ipynb #048018bb
+@checked
 @torch.no_grad()
 def membership_scores(
     model:DGM, # Frozen, with an inference pass
@@ -204,7 +208,6 @@ def membership_scores(
     for name,net in (('model',model),('reference',reference)):
         if net is not None and net.training:
             raise ValueError(f"the {name} is in training mode; freeze it first with core.frozen")
-    if draws<1: raise ValueError(f"draws={draws}: expected at least one posterior sample")
     if reference is not None:
         own,other = (membership_scores(net, images, draws, seed, batch, labels=labels) for net in (model,reference))
         return {k:own[k]-other[k] for k in own if k in other}
@@ -220,6 +223,7 @@ def membership_scores(
     return dict(elbo=torch.cat(bound).double().numpy(), sse=sse) if bound else dict(sse=sse)
 
 # %% ../../nbs/evaluate/leakage.ipynb #7e9bfec8
+@checked
 def real_images(
     total:int, # Private training images
     arm:str, # Any but `A`, which learns from no image; `C` keeps no passes of a teacher

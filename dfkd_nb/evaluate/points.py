@@ -15,6 +15,7 @@ from .metrics import emd
 from ..models.bits import log_marginal
 from ..models.dgm import DGM
 from ..noise import stream
+from ..options import checked
 from ..stats import bootstrap_mean
 
 # %% ../../nbs/evaluate/points.ipynb #5f730841
@@ -35,6 +36,7 @@ def as_data(
     parts = points.split(list(sizes.values()), 1)
     return {k:part.reshape(-1, *model.data[k].shape) for k,part in zip(sizes, parts)}
 
+@checked
 @torch.no_grad()
 def sampled_points(
     model:DGM, # Frozen
@@ -109,6 +111,7 @@ def _over_rows(logs, seed):
 def _distance(points, test, groups, seed):
     return jackknife(emd, as_points(test.batch()).numpy(), np.asarray(points), groups, seed=seed)
 
+@checked
 def point_metrics(
     model:DGM, # Frozen; its latents are bits
     test:Records, # Held-out rows, standardised as the model's data
@@ -130,6 +133,7 @@ def point_metrics(
                           protocol=f'nats, from the teacher, {bits}, quadrature on a grid of step σ/4'))
     return found
 
+@checked
 def point_baselines(
     train:Records, # The rows that a teacher was trained on
     test:Records, # Held-out rows

@@ -25,6 +25,7 @@ from .intervals import suite
 from ..distil.depth import error_by_own_levels
 from ..models.dgm import DGM, elbo
 from ..noise import stream
+from ..options import check_fields
 from ..stats import NOTHING, bootstrap_mean
 
 # %% ../../nbs/evaluate/protocol.ipynb #4d8c1c55
@@ -48,9 +49,8 @@ class Protocol:
         for k in ('what','labels'): object.__setattr__(self, k, tuple(getattr(self,k)))
         if bad := sorted(set(self.what)-set(WHAT)):
             raise ValueError(f"what={list(self.what)}: {bad} are not among {WHAT}")
-        if self.sampling_steps<0: raise ValueError(f'sampling_steps={self.sampling_steps}: expected at least 0')
-        for k in ('n','n_reference','n_test','latency_runs'):
-            if getattr(self,k)<1: raise ValueError(f"{k}={getattr(self,k)}: expected at least 1")
+        check_fields(self)
+        if self.jackknife_groups==1: raise ValueError("jackknife_groups=1: expected 2 or more, or 0 for none")
 
 TEACHER_SAMPLES = 'teacher_samples' # Role of images that the teacher drew for a choice without data
 

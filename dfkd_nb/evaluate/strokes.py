@@ -14,6 +14,7 @@ from ..data.records import Records
 from ..data.strokes import Standard, standard_of
 from .metrics import one_nn
 from ..models.dgm import DGM, elbo
+from ..options import checked
 from ..stats import estimate, wilson
 
 # %% ../../nbs/evaluate/strokes.ipynb #7cd43645
@@ -78,6 +79,7 @@ def _weighted(statistic, drawings):
     values,weights = statistic[0],drawings[statistic[1]]
     return (values,weights) if weights.sum() else (np.zeros(1),np.ones(1))
 
+@checked
 def w1_scores(
     real:Records, # Held-out drawings
     fake:Records, # Drawings to compare with them
@@ -112,6 +114,7 @@ def told_apart(
     return wilson(round(accuracy*2*len(x)), 2*len(x), unit='drawings')
 
 # %% ../../nbs/evaluate/strokes.ipynb #e7b29f63
+@checked
 @torch.no_grad()
 def bound_per_point(
     model:DGM, # Frozen, with an encoder
@@ -134,6 +137,7 @@ def bound_per_point(
     return estimate(total.sum()/points.sum(), 0, f'bootstrap over {len(test)} drawings', .95) | dict(lo=lo, hi=hi)
 
 # %% ../../nbs/evaluate/strokes.ipynb #1964ab0a
+@checked
 def dealt(
     test:Records, # Held-out drawings
     n:int, # Wanted in each half
@@ -145,6 +149,7 @@ def dealt(
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(test)))
     return test.subset(order[:n]),test.subset(order[n:2*n])
 
+@checked
 @torch.no_grad()
 def sampled_drawings(
     model:DGM, # Frozen
@@ -163,6 +168,7 @@ def _rows(real, fake, standard, seed, what):
     return rows+[dict(metric='one_nn', **told_apart(real, fake, standard),
                       protocol=f'{what}; leave-one-out nearest neighbour in {len(FEATURES)} standardised features')]
 
+@checked
 def stroke_scores(
     model:DGM, # Frozen
     test:Records, # Held-out drawings; their name says how they were standardised
@@ -181,6 +187,7 @@ def stroke_scores(
                       protocol=f'evidence lower bound, nats per point of standardised offsets, one posterior sample, '
                                f'{len(test)} drawings of {test.name}, seed {seed}')]
 
+@checked
 def stroke_floor(
     test:Records, # Held-out drawings
     n:int=500, # In each half

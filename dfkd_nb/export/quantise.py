@@ -13,8 +13,10 @@ from safetensors.torch import load_file
 from .to_onnx import NOISE, PROBES, bare_graph, open_parts, part_entry, quiet, write_manifest
 from ..files import atomic, needed
 from ..models.dgm import DGM
+from ..options import checked
 
 # %% ../../nbs/export/quantise.ipynb #e7c05703
+@checked
 @torch.no_grad()
 def calibration_for(
     model:DGM, # Frozen, with the parts of a generative model

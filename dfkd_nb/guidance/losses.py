@@ -18,6 +18,7 @@ from .terms import posterior_kl, reconstruction, running_taps
 from .view import View
 from ..models.classifier import check_teacher
 from ..models.dgm import DGM
+from ..options import checked
 
 # %% ../../nbs/guidance/losses.ipynb #1d90589c
 TERMS = {'posterior_kl':posterior_kl, 'reconstruction':reconstruction, 'denoising':denoising,
@@ -79,6 +80,7 @@ def refusals(
 # %% ../../nbs/guidance/losses.ipynb #bfbd559a
 class Guidance:
     "Weighted teacher losses of a batch of images, and their gradient"
+    @checked
     def __init__(self,
         teacher:nn.Module, # Frozen, in evaluation mode: a `DGM` or a classifier
         weights:dict, # Term name → weight ≥ 0; names as in `named_terms`

@@ -14,11 +14,13 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from torch import nn
 from .dgm import DGM, Trace, Variable, normal, visit
 from .registry import register
+from ..options import checked
 
 # %% ../../nbs/models/autoencoder.ipynb #0c13da8d
 AUTOENCODERS = {'AutoencoderKL':AutoencoderKL, 'AutoencoderTiny':AutoencoderTiny}
 OWN = 'dfkd_nb.json' # Beside config.json: what diffusers has no key for
 
+@checked
 def make_autoencoder(
     channels:tuple=(16,32), # Channels per resolution; each further entry halves the resolution
     latent_channels:int=4, # Channels of the latents
@@ -36,6 +38,7 @@ def make_autoencoder(
         if last is not None: torch.nn.init.zeros_(last.weight); torch.nn.init.zeros_(last.bias)
     return ae
 
+@checked
 def make_tiny_autoencoder(
     channels:tuple=(8,8,8), # Channels per resolution; each further entry halves the resolution
     blocks:int=1, # Residual blocks per resolution
@@ -106,6 +109,7 @@ def image_gradients(
     "Finite differences of neighbouring pixels"
     return torch.cat([x[...,1:,1:]-x[...,1:,:-1], x[...,1:,1:]-x[...,:-1,1:]], 1)
 
+@checked
 def autoencoder_loss(
     ae:nn.Module, # `AutoencoderKL` or `AutoencoderTiny`
     x:torch.Tensor, # Images in `[0, 1]`
@@ -136,6 +140,7 @@ class Autoencoder(DGM):
     _output = dict(name='output', under='data', forced=True)
     arms = {'A':(_surrogate,), 'B':(_latent,_output,_surrogate), 'decoder':(_output,),
             'C':(dict(name='objective', under='data', measure='objective'),)}
+    @checked
     def __init__(self,
         kind:str='AutoencoderKL', # A key of `AUTOENCODERS`
         channels:tuple=(16,32), # Channels per resolution

@@ -11,6 +11,7 @@ import itertools
 import torch
 from .dgm import DGM, Trace, Variable, Visit, compare, first, path_measure, per_item, visit
 from .families import family
+from ..options import checked
 
 # %% ../../nbs/models/bits.ipynb #ebbf1ce0
 GRADIENTS = ('threshold','straight_through')
@@ -53,6 +54,7 @@ def log_joint(
     "Log density of everything that a pass visited"
     return sum(per_item(family(v.family).log_prob(v.params, v.value), mask=v.mask) for v in trace.values())
 
+@checked
 @torch.no_grad()
 def log_marginal(
     model:DGM, # All of whose latents are bits

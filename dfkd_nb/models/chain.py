@@ -11,11 +11,13 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 from .dgm import DGM, Trace, Variable, first, normal
 from .registry import register
+from ..options import POSITIVE, checked, in_range
 
 # %% ../../nbs/models/chain.ipynb #de8a625a
 @register
 class LinearChain(DGM, PyTorchModelHubMixin):
     "Linear-Gaussian chain of `depth` noisy steps; the last noise is the data's"
+    @checked
     def __init__(self,
         a=.9, # Slopes: a number, or one per step (top first)
         b=0., # Offsets, likewise
@@ -23,6 +25,7 @@ class LinearChain(DGM, PyTorchModelHubMixin):
         depth:int=3, # Number of steps
     ):
         super().__init__()
+        for v in torch.as_tensor(s).flatten().tolist(): in_range('s', v, POSITIVE)
         full = lambda v: nn.Parameter(torch.as_tensor(v, dtype=torch.float64).expand(depth).clone())
         self.a,self.b,self.log_s,self.depth = full(a),full(b),nn.Parameter(full(s).detach().log()),depth
         names = [f'z{l}' for l in range(depth,0,-1)]

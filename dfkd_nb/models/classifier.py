@@ -16,6 +16,7 @@ from ..data.images import ImageSet
 from .dgm import DGM
 from .registry import register
 from ..noise import stream
+from ..options import checked
 from ..stats import wilson
 
 # %% ../../nbs/models/classifier.ipynb #0a993488
@@ -145,6 +146,7 @@ def build_steps(
 @register
 class Classifier(nn.Module, PyTorchModelHubMixin):
     "A classifier of images in `[0, 1]`, by name"
+    @checked
     def __init__(self,
         arch:str, # Name, see `ARCHITECTURES`
         classes:int=10, # Number of classes
@@ -290,6 +292,7 @@ def check_teacher(
                     "declared as nbs/own_model.ipynb does")
 
 # %% ../../nbs/models/classifier.ipynb #7029e33b
+@checked
 @torch.no_grad()
 def logits(
     net:nn.Module, # Classifier in evaluation mode
@@ -304,6 +307,7 @@ def logits(
     if not len(images): raise ValueError(f"{images.name or 'image set'}: no images to classify")
     return torch.cat([net(images.batch(i).to(device)).float().cpu() for i in torch.arange(len(images)).split(batch)])
 
+@checked
 def accuracy(
     net:nn.Module, # Classifier in evaluation mode
     images:ImageSet, # Labelled images, held out
@@ -313,6 +317,7 @@ def accuracy(
     out = logits(net,images)
     return wilson(int((out.argmax(1)==check_labels(images,out.shape[1]).labels).sum()), len(images), level)
 
+@checked
 def agreement(
     student:nn.Module, # Classifier in evaluation mode
     teacher:nn.Module, # Another
@@ -337,6 +342,7 @@ def crop_flip(
     i = torch.arange(b)[:,None,None]
     return F.pad(x,(pad,)*4)[i,:,rows[:,:,None],cols[:,None,:]].permute(0,3,1,2)
 
+@checked
 def split(
     images:ImageSet, # Images
     part:float, # Share to hold out, in `[0, 1)`
@@ -352,6 +358,7 @@ def split(
 
 class Supervised:
     "Cross-entropy on labels, and the budget it spends; pass `loss` to `training.Objective(…, net=…)`"
+    @checked
     def __init__(self,
         images:ImageSet, # Labelled images
         *,

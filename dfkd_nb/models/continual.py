@@ -12,6 +12,7 @@ from .dgm import DGM, Variable
 from .families import positive_std
 from .lvae import LVAE
 from .registry import register
+from ..options import checked
 
 # %% ../../nbs/models/continual.ipynb #dbd9b009
 GARMENTS,FOOTWEAR_AND_BAGS = (0,1,2,3,4,6),(5,7,8,9) # Classes of fashion-mnist
@@ -27,6 +28,7 @@ class ConditionalLVAE(LVAE):
     top_product = True
     arms = {'none':(_NEW,), 'replay':(_NEW,_OLD), 'distil':(_NEW,*_PASSES), 'distil-encoder':(_NEW,*_PASSES,_POSTERIOR)}
 
+    @checked
     def __init__(self,
         width:int=20, # Channels of the hidden layers; 64 in the paper's code
         channels:int=3, # Image channels

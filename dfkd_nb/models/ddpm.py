@@ -13,6 +13,7 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 from .dgm import DGM, Trace, Variable, per_item, visit
 from .families import FAMILIES, Family, measure
 from .registry import register
+from ..options import checked
 
 # %% ../../nbs/models/ddpm.ipynb #c4d5d79a
 class _Step(Family):
@@ -48,6 +49,7 @@ class DDPM(DGM, PyTorchModelHubMixin):
             'pool':(dict(name='pool', under='pool', on='latent', measure='noise', reduction='mean'),),
             'trajectory':(dict(name='trajectory', under='trajectory', on='latent', measure='w2', reduction='mean'),)}
 
+    @checked
     def __init__(self,
         channels:int=3, # Of the images
         size:int=32, # Height and width, pixels

@@ -14,6 +14,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from .dgm import DGM, Trace, Variable, norms, normal, per_item, visit
 from .families import family, positive_std
 from .registry import register
+from ..options import checked
 
 # %% ../../nbs/models/gan.ipynb #06e1b297
 def make_generator(
@@ -65,6 +66,7 @@ class GAN(DGM, PyTorchModelHubMixin):
             'B':(dict(name='posterior', under='data', on='latent'),
                  dict(name='output', under='data', measure='mean'), _surrogate),
             'C':(dict(name='objective', under='data', measure='objective'),)}
+    @checked
     def __init__(self,
         latent:int=32, # Size of z
         width:int=32, # Of the generator, see `make_generator`

@@ -12,6 +12,7 @@ from torch import nn
 from .bits import GRADIENTS, bits, log_joint
 from .dgm import DGM, Trace, Variable, first, normal
 from .registry import register
+from ..options import checked
 
 # %% ../../nbs/models/helmholtz.ipynb #3ed1baa0
 @register
@@ -25,6 +26,7 @@ class HelmholtzMachine(DGM, PyTorchModelHubMixin):
             'score':({**_surrogate,'measure':'score_kl'}, _latent)}
     recognised = {'z1':('y1','y2'), 'z2':('y2','z1'), 'z3':('y2',), 'z4':('z3',)} # Bits and what they are told from
 
+    @checked
     def __init__(self,
         width:int=8, # Hidden units of each network
         units:int=2, # Bits of each latent

@@ -14,10 +14,12 @@ from torch import nn
 from .dgm import DGM, Trace, Variable, Visit, level_kls, normal, reconstruction_error
 from .families import positive_std
 from .registry import register
+from ..options import checked
 
 # %% ../../nbs/models/lvae.ipynb #48580c9d
 class ResBlock(nn.Module):
     "conv-BN-ReLU-conv-BN plus identity, then ReLU; may halve (`down`) or double (`up`) the resolution first"
+    @checked
     def __init__(self,
         ni:int, # Channels in
         nf:int, # Channels out
@@ -69,6 +71,7 @@ class LVAE(DGM, PyTorchModelHubMixin):
                  # two that may take part, by their weights: images in the teacher's features, and at several scales
                  dict(name='features', under='data', measure='mean', space='features', weight=0),
                  dict(name='scales', under='data', measure='mean', space='scales', weight=0))}
+    @checked
     def __init__(self,
         width:int=32, # Channels of the hidden layers ("arch")
         channels:int=3, # Image channels
@@ -81,7 +84,6 @@ class LVAE(DGM, PyTorchModelHubMixin):
     ):
         super().__init__()
         self._declare(channels, size, z_channels, beta)
-        if blocks<1: raise ValueError(f"blocks={blocks}: expected at least one residual block per resolution")
         if convs not in (1,2): raise ValueError(f"convs={convs}: expected 1 or 2 convolutions per residual block")
         self.stem = nn.Conv2d(channels,width,5,2,2)
         self._build(width, width, blocks=blocks, separable=separable, convs=convs)

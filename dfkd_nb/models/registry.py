@@ -10,9 +10,11 @@ __all__ = ['MODELS', 'PRESETS', 'HOMES', 'register', 'registered', 'model_class'
 import contextlib, importlib, inspect, io, json, os
 from pathlib import Path
 import torch
+from huggingface_hub import ModelHubMixin
 from safetensors import SafetensorError
 from torch import nn
-from ..files import atomic
+from ..files import atomic, did_you_mean
+from ..options import known_keys
 
 # %% ../../nbs/models/registry.ipynb #73b32857
 MODELS,PRESETS = {},{} # Name → class; name → settings that go with the name
@@ -66,8 +68,7 @@ def build(
 ) -> nn.Module: # Untrained; what is not given has the default
     "A new model; raises `TypeError` for a setting that the class does not have"
     cls = model_class(name)
-    if bad := sorted(config.keys()-settings(cls).keys()):
-        raise TypeError(f"{name} has no settings {bad}; it has {sorted(settings(cls))}")
+    known_keys(name, config, settings(cls), TypeError)
     for k,v in PRESETS[name].items():
         if config.get(k,v)!=v: raise TypeError(f"{name} means {k}={v!r}, not {config[k]!r}; leave {k} out")
     return cls(**{**config, **PRESETS[name]})
@@ -144,6 +145,7 @@ def load(
     folder = Path(folder)
     name = read_config(folder)['_class_name']
     cls = model_class(name)
+    _check_keys(cls, folder, own)
     weights = next(iter(sorted(folder.glob('*.safetensors'))), folder/'model.safetensors')
     if not weights.is_file():
         raise FileNotFoundError(f"{weights} is missing: {folder} holds no weights as safetensors; restore them, or "
@@ -157,7 +159,22 @@ def load(
         raise ValueError(f"{weights} does not fit the {name} of config.json: {e}") from e
     bad = [k for k,v in model.state_dict().items() if not torch.isfinite(v).all()]
     if bad: raise ValueError(f"{weights}: {len(bad)} tensors are not finite, first {bad[0]!r}; restore or retrain it")
+    if bad := [k for k,v in model.state_dict().items() if k.endswith('running_var') and (v<0).any()]:
+        raise ValueError(f"{weights}: {len(bad)} variances are negative, first in {bad[0]!r}; restore or retrain it")
     return model.eval()
+
+def _check_keys(cls, folder, own):
+    "Refuse keys of a configuration that nobody would read"
+    path,kinds = Path(folder)/'config.json',inspect.signature(cls.__init__).parameters.values()
+    given = json.loads(path.read_text())
+    if issubclass(cls, ModelHubMixin) and not any(p.kind is p.VAR_KEYWORD for p in kinds):
+        known_keys(f'{path}: {cls.__name__}', given.keys()-{'_class_name'}, settings(cls))
+        return known_keys(cls.__name__, own, settings(cls))
+    foreign = importlib.import_module('diffusers').__dict__.get(given['_class_name'])  # versions differ in their keys
+    if foreign is None: return
+    lost = settings(foreign).keys()-given.keys()
+    for k in sorted(given.keys()-settings(foreign).keys()):
+        if near := did_you_mean(k, lost): raise ValueError(f"{path}: {given['_class_name']} has no {k!r}{near}")
 
 def _from_pretrained(cls, folder, own):
     strict = 'strict' in inspect.signature(cls.from_pretrained).parameters or hasattr(cls,'_hub_mixin_config')

@@ -13,6 +13,7 @@ from torch import nn
 from .dgm import DGM, Trace, Variable, first, normal, visit
 from .families import family
 from .registry import register
+from ..options import checked
 
 # %% ../../nbs/models/vrnn.ipynb #84d4f84b
 LOGVAR = 6. # Largest absolute log-variance
@@ -56,6 +57,7 @@ class VRNN(DGM, PyTorchModelHubMixin):
     _latent = dict(name='latent', under='prior', on='latent', weight=1e-3)
     _posterior,_output = dict(name='posterior', under='data', on='latent'),dict(name='output', under='data')
     arms = {'A':(_surrogate,_latent), 'B':(_posterior,_output,_surrogate,_latent)}
+    @checked
     def __init__(self,
         widths:tuple=(96,96), # Hidden layers of each of the five perceptrons
         hidden:int=160, # Units of the LSTM

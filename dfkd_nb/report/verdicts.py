@@ -20,8 +20,8 @@ from .tables import METRICS, Html, describe, find, metric_name, p_value, percent
 # %% ../../nbs/report/verdicts.ipynb #60038746
 RULE = ('Verdicts follow one rule: a one-sided test at 5 % on paired values, p adjusted by Holm over all claims of the '
         'table, measured or not; where several comparisons have to hold, all of them. <i>Does not hold</i> means that '
-        'the contrary is shown at the same level. One seed settles nothing; a verdict over images of one run says '
-        'nothing about the chance of training')
+        'the contrary is shown at the same level. One seed settles nothing, and about students one training settles '
+        'nothing, on however many images it is tested; a verdict over groups of images is about one run’s sets')
 NO_CLAIMS = '<p><i>The configuration of this study claims nothing here.</i></p>'
 VERDICT_COLOURS = {'holds':'#00725a', 'does not hold':'#b04a00', 'not settled':'#6b7580', 'not measured':'#6b7580'}
 
@@ -105,7 +105,8 @@ def claims_table(
     if not judged: return say(lacking(caption, study))
     header = ['claim','criterion','verdict','estimate','90 % interval','p, adjusted','effect d<sub>z</sub>','pairs']
     below = ('Over paired seeds. The interval is of this claim alone (a one-sided test at 5 % asks whether it excludes '
-             'the limit); p and verdict are adjusted for the whole table. With one seed nothing is settled')
+             'the limit); p and verdict are adjusted for the whole table. With one seed, or one training, nothing is '
+             'settled')
     display(text_table(header, [_claim_cells(r) for r in judged], f'{caption}. {below}'))
     gone = [r['claim'] for r in rows if r['verdict']=='not measured']
     if gone: say('Not measured in this study: '+'; '.join(gone)+'.')

@@ -76,6 +76,15 @@ def _recipe_problem(settings, where):
     try: named_terms(recipe_from(settings).weights)
     except (ValueError,KeyError) as e: yield f"{where}: {e.args[0]}"
 
+def _repeated(study):
+    "Seeds that stand twice: their runs would be one"
+    c = study.classifiers
+    lists = {'seeds':study.seeds, **{f'synthesis.{k}.seeds':how.get('seeds', []) for k,how in study.synthesis.items()},
+             **({'classifiers.seeds':c.seeds} if c else {}),
+             **({f'classifiers.students.{k}.seeds':how.get('seeds', []) for k,how in c.students.items()} if c else {})}
+    for where,seeds in lists.items():
+        if twice := sorted(k for k,n in Counter(seeds).items() if n>1): yield f'{where}: {twice} stand twice'
+
 def _sets(study):
     "Names, recipes, seeds"
     for source in study.synthesis:
@@ -127,6 +136,8 @@ def _blocks(study):
         known = [*FREE, *study.synthesis]
         named = [(f'sources[{j}]',name) for j,s in enumerate(block.get('sources', [])) for name in s.split('+')]
         named += [(f'through[{j}]',name) for j,name in enumerate(block.get('through', []))]
+        for j,s in enumerate(block.get('sources', [])):
+            if len(parts := s.split('+'))>len(set(parts)): yield f"{where}.sources[{j}]: {s!r} names a source twice"
         for key,name in named:
             if name not in known: yield f"{where}.{key}: no source {name!r}{_near(name, known)}"
             elif study.of_records and name not in ('real','prior'):
@@ -296,7 +307,8 @@ def _also(study):
     for name in study.also:
         if study.of_records: yield f'also.{name}: the data {study.dataset!r} is no images, and evaluated once'
 
-CHECKS = (_places, _sets, _waits, _blocks, _shapes, _students, _evaluation, _guidance, _classifiers, _also, _deploy)
+CHECKS = (_places, _repeated, _sets, _waits, _blocks, _shapes, _students, _evaluation, _guidance, _classifiers, _also,
+          _deploy)
 
 def problems(
     study # A `config.Study`

@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['KEYS', 'SHARES', 'PACKAGES', 'budget_rows', 'check_rows', 'package_versions', 'as_run', 'run_config', 'save_results',
-           'load_results', 'summarise', 'with_anchors']
+           'read_table', 'load_results', 'summarise', 'with_anchors']
 
 # %% ../../nbs/study/results.ipynb #b392dbd4
 import importlib.metadata, json, math, platform, subprocess, time
 from pathlib import Path
 import numpy as np, pandas as pd, torch
+from pyarrow.lib import ArrowException
 from ..files import atomic, ensure_writable, repo_root
+from ..options import RANGES, check_option
 from ..evaluate.metrics import relative
 from ..stats import t_interval
 
@@ -77,9 +79,12 @@ def package_versions(
 def as_run(
     names:dict # `globals()` of a notebook, right after its parameters
 ) -> dict: # Name → value
-    "Every parameter of a notebook as it was run, without what IPython keeps there"
-    plain = (str,int,float,bool,list,dict,type(None))
-    return {k:v for k,v in names.items() if type(v) in plain and k[0]!='_' and k not in ('In','Out')}
+    "Every parameter of a notebook as it was run, without what IPython keeps there; refused where options refuse them"
+    plain,declared = (str,int,float,bool,list,dict,type(None)),names.get('__annotations__', {})
+    found = {k:v for k,v in names.items() if type(v) in plain and k[0]!='_' and k not in ('In','Out')}
+    for k,v in found.items():
+        if not any(o.endswith(f'.{k}') for o in RANGES): check_option(k, v, declared.get(k))
+    return found
 
 # %% ../../nbs/study/results.ipynb #b5324fd4
 def run_config(
@@ -118,6 +123,16 @@ def save_results(
     with atomic(out/'metrics.parquet') as tmp: df.to_parquet(tmp, index=False)
     return df
 
+def read_table(
+    path:Path # Parquet file
+) -> pd.DataFrame: # Its rows
+    "A saved table; `ValueError` names the file if it is none, `FileNotFoundError` if it is missing"
+    if not Path(path).is_file(): raise FileNotFoundError(f"{path} is missing; run the experiment that writes it")
+    try: return pd.read_parquet(path)
+    except (OSError,ValueError,KeyError,RuntimeError,ArrowException) as e:
+        said = ' '.join(str(e).split())
+        raise ValueError(f"{path} is no whole table ({said[:120]}); restore it, or run its experiment again") from e
+
 def load_results(
     folder:Path # Folder to search, with all its subfolders
 ) -> pd.DataFrame: # All rows; the column `run` is the run folder relative to `folder`
@@ -125,7 +140,7 @@ def load_results(
     files = sorted(Path(folder).rglob('metrics.parquet'))
     if not files:
         raise FileNotFoundError(f"no metrics.parquet below {folder}; run the experiments first, e.g. `make study`")
-    dfs = [pd.read_parquet(f).assign(run=f.parent.relative_to(folder).as_posix()) for f in files]
+    dfs = [read_table(f).assign(run=f.parent.relative_to(folder).as_posix()) for f in files]
     for f,df in zip(files,dfs):
         if missing := [k for k in KEYS if k not in df]:
             raise ValueError(f"{f} lacks columns {missing}; run its experiment again")

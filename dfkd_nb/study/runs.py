@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['TYPES', 'CSS', 'TEMPLATE', 'WIDGET', 'USAGE', 'Parameter', 'type_name', 'declared', 'check_params', 'read_value',
-           'read_params', 'run_notebook', 'external_loads', 'to_html', 'render_report', 'command', 'main']
+           'read_params', 'run_notebook', 'to_html', 'render_report', 'command', 'main']
 
 # %% ../../nbs/study/runs.ipynb #7b4b1923
 import ast, contextlib, copy, json, logging, os, re, shlex, sys, tempfile
 from html import escape
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
 import pydantic
 from ..files import atomic, did_you_mean, ensure_writable, needed
+from ..options import check_option
+from .loads import external_loads
 
 # %% ../../nbs/study/runs.ipynb #679ea0b7
 def _need(name): return needed(name, 'study')
@@ -52,13 +53,19 @@ def _plain(v):
 def _assignments(nb):
     "Name, node and comment of every assignment in the parameters cell"
     if not Path(nb).is_file(): raise FileNotFoundError(f"no notebook {nb}")
-    cells = _need('nbformat').read(nb, as_version=4).cells
+    try: cells = _need('nbformat').read(nb, as_version=4).cells
+    except (ValueError,AttributeError) as e:
+        said = ' '.join(str(e).split())
+        raise ValueError(f"{nb} is no notebook ({said[:80]}…); restore it") from None
     tagged = [c.source for c in cells if 'parameters' in c.metadata.get('tags', [])]
     if len(tagged)!=1:
         raise ValueError(f"{nb} has {len(tagged)} cells tagged `parameters`, expected one; "
                          "tag the cell with the defaults")
     lines = tagged[0].encode().splitlines()                                       # the syntax tree counts bytes
-    for o in ast.parse(tagged[0]).body:
+    try: body = ast.parse(tagged[0]).body
+    except SyntaxError as e:
+        raise ValueError(f"{nb}: the parameters cell is no Python, line {e.lineno}: {e.msg}") from None
+    for o in body:
         if not isinstance(o, (ast.Assign,ast.AnnAssign)): continue
         about = lines[o.end_lineno-1][o.end_col_offset:].decode().strip().lstrip('# ')
         for t in o.targets if isinstance(o, ast.Assign) else [o.target]: yield ast.unparse(t),o,about
@@ -87,7 +94,7 @@ def check_params(
     nb:Path, # Notebook with a cell tagged `parameters`
     params:dict, # Name → value
 ) -> dict: # The same, as plain values
-    "Raise `KeyError` for a name that `nb` does not declare, `ValueError` for a value of another type"
+    "`KeyError` for a name that `nb` does not declare, `ValueError` for a value of another type or outside its range"
     known = declared(nb)
     if bad := sorted(params.keys()-known.keys()):
         names = ', '.join(repr(k)+did_you_mean(k, known) for k in bad)
@@ -96,8 +103,10 @@ def check_params(
     for k,v in out.items():
         why,shown = _refusal(known[k].type, v),repr(v)
         shown = shown if len(shown)<200 else shown[:200]+'…'
-        if not why: continue
-        raise ValueError(f"{nb}: {k}={shown} is a {type(v).__name__}, {why}, like the default {known[k].default!r}")
+        if why:
+            raise ValueError(f"{nb}: {k}={shown} is a {type(v).__name__}, {why}, like the default {known[k].default!r}")
+        try: check_option(k, v, known[k].type, Path(nb).stem)
+        except ValueError as e: raise ValueError(f"{nb}: {e}") from None
     return out
 
 # %% ../../nbs/study/runs.ipynb #d5e3b430
@@ -137,6 +146,25 @@ def _quiet(name):
     try: yield
     finally: log.setLevel(level)
 
+def _last_cell(path):
+    "Number of the last cell that was begun, when a copy was last written; `None` if none was"
+    try: cells = _need('nbformat').read(path, as_version=4).cells
+    except (OSError,ValueError,AttributeError): return None
+    begun = [k for k,c in enumerate(cells) if c.metadata.get('papermill', {}).get('status') in ('running','completed')]
+    return begun[-1] if begun else None
+
+def _said_of_run(nb, e, cell, failed):
+    "What went wrong in a run: notebook, cell, cause, remedy"
+    kind,at = type(e).__name__,f', cell {cell}' if cell is not None else ''
+    kept = f'; the run up to there is in {failed}' if failed.is_file() else ''
+    if kind=='PapermillExecutionError': return f"{Path(nb).name}, cell {e.cell_index}: {e.ename}: {e.evalue}{kept}"
+    if kind=='NoSuchKernel':
+        return f"{Path(nb).name}: {sys.executable} has no kernel to run it; pip install 'dfkd_nb[study]'"
+    if kind=='DeadKernelError':
+        return (f"{Path(nb).name}{at}: its process died, most often killed for want of memory, or crashed in compiled "
+                f"code; free memory or lower n and batch, and start it again{kept}")
+    return f"{Path(nb).name}{at}: {kind}: {e}{kept}"
+
 def run_notebook(
     nb:Path, # Notebook with a cell tagged `parameters`
     out:Path, # Executed copy, e.g. `runs/smoke/E01.ipynb`
@@ -150,43 +178,22 @@ def run_notebook(
     running,failed = (out.with_name(f'{out.stem}.{o}.ipynb') for o in ('running','failed'))
     # a kernel that is told to stop on a busy machine says that it was interrupted, as an error; cells raise theirs
     quiet = dict(progress_bar=sys.stderr.isatty(), extra_arguments=['--IPKernelApp.log_level=CRITICAL'])
+    running.unlink(missing_ok=True)
     try:
         # sockets of its own: ports chosen by two kernels at once may collide. Their paths end at about 107 characters
         short = '/tmp' if len(tempfile.gettempdir())>80 else None
         with _quiet('papermill'), tempfile.TemporaryDirectory(dir=short) as sockets:
             kernel = _need('traitlets.config').Config(KernelManager=dict(transport='ipc', ip=f'{sockets}/kernel'))
-            pm.execute_notebook(str(nb), str(running), params, config=kernel, **quiet)
-    except pm.PapermillExecutionError as e:
-        os.replace(running, failed)
-        raise RuntimeError(f"{Path(nb).name}, cell {e.cell_index}: {e.ename}: {e.evalue}; "
-                           f"the run up to there is in {failed}") from None
+            pm.execute_notebook(str(nb), str(running), params, kernel_name='python3', language='python', config=kernel,
+                                **quiet)
+    except BaseException as e:
+        cell = _last_cell(running)
+        if running.is_file(): os.replace(running, failed)
+        if not isinstance(e, Exception): raise                                    # interrupted
+        raise RuntimeError(_said_of_run(nb, e, cell, failed)) from None
     os.replace(running, out)
     failed.unlink(missing_ok=True)
     return out
-
-# %% ../../nbs/study/runs.ipynb #32f8c036
-class _Loads(HTMLParser):
-    def __init__(self): super().__init__(); self.found,self.within = [],None
-    def handle_starttag(self, tag, attrs):
-        self.within = tag if tag in ('script','style') else None
-        for k,v in attrs:
-            v = v or ''
-            remote = r'\s*(https?:)?//'
-            loads = k in ('src','srcset','data','poster','href','xlink:href','action') and tag!='a'
-            if loads and re.match(remote, v): self.found.append(v)
-            if k=='style': self.handle_css(v)
-    def handle_endtag(self, tag): self.within = None
-    def handle_css(self, s): self.found += re.findall(r'''(?:url\(|@import)\s*["']?((?:https?:)?//[^"')\s;]+)''', s)
-    def handle_data(self, s):
-        if self.within=='style': self.handle_css(s)
-        if self.within=='script': self.found += re.findall(r'''https?://[^"'\s]+''', s)
-
-def external_loads(
-    html:str # A page
-) -> list[str]: # Addresses that a browser would fetch, or that a script mentions; empty for a self-contained page
-    "What a page loads from elsewhere; plain `<a>` links do not count"
-    p = _Loads(); p.feed(html); p.close()
-    return p.found
 
 # %% ../../nbs/study/runs.ipynb #4408819c
 CSS = """

@@ -13,6 +13,7 @@ from torch import nn
 from ..files import atomic, ensure_writable
 from ..guidance.losses import Guidance, checked_grad, term_weights
 from ..noise import stream
+from ..options import checked
 
 # %% ../../nbs/study/search.ipynb #2560e38f
 def load_choice(
@@ -36,6 +37,7 @@ def load_choice(
     return {**chosen, 'weights':term_weights(weights) if isinstance(weights, str) else weights}
 
 # %% ../../nbs/study/search.ipynb #1b8a04bd
+@checked
 def gradient_units(
     teacher:nn.Module, # Frozen
     terms:list, # Names of terms
@@ -81,6 +83,7 @@ def distributions(
         out[k] = d.CategoricalDistribution(args) if kind=='choice' else d.FloatDistribution(*args, log=kind=='log')
     return out
 
+@checked
 def propose(
     space:dict, # As in `distributions`
     done:list, # Finished trials, `(parameters, value)`
@@ -106,6 +109,7 @@ def _same_search(folder, about, replace):
     for f in folder.glob('trial-*.json'): f.unlink()
     with atomic(path) as tmp: tmp.write_text(json.dumps(about, indent=1))
 
+@checked
 def search(
     evaluate, # `evaluate(k, params)` → dict of criteria, lower is better
     space:dict, # As in `distributions`
@@ -117,7 +121,6 @@ def search(
     replace:bool=False, # Start over if the folder holds another search, instead of raising `ValueError`
 ) -> pd.DataFrame: # One row per trial: `trial`, parameters, criteria
     "Minimise a criterion; raises `ValueError` if the folder holds another search"
-    if trials<1: raise ValueError(f"trials={trials}: expected at least one")
     about = json.loads(json.dumps(dict(about or {}, space=space, objective=objective, seed=seed)))
     folder,rows = ensure_writable(folder),[]
     _same_search(folder, about, replace)

@@ -17,6 +17,7 @@ from ..diffusion.pipeline import autocast, resize
 from ..diffusion.solvers import Moved, Solver, renoise
 from ..guidance.losses import checked_grad
 from ..models.autoencoder import decode, vae_factor
+from ..options import checked
 from .recipe import Step
 
 # %% ../../nbs/synthesis/moves.ipynb #1b0709c1
@@ -26,6 +27,7 @@ def soft_clamp(
     "Clamp to `[0, 1]` without killing the gradient of saturated pixels"
     return x + (x.clamp(0,1)-x).detach()
 
+@checked
 def loss_decoder(
     pipe:StableDiffusionPipeline, # Frozen pipeline
     step:Step, # Its `decoder` and `decode_size`
@@ -123,6 +125,7 @@ def judged(
         with torch.no_grad(): return m._replace(losses=judge(m.x0))
     return asked
 
+@checked
 def in_rounds(
     move, # Any move
     rounds:int, # How often; 1 is the move itself

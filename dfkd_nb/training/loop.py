@@ -14,6 +14,7 @@ from torch import nn
 from tqdm.auto import tqdm
 from ..files import atomic
 from ..noise import stream
+from ..options import PART, checked, in_range
 
 # %% ../../nbs/training/loop.ipynb #d2446151
 class Objective(nn.Module):
@@ -63,7 +64,6 @@ def _resume(path, objective, opt, ema, config):
 
 def _optimiser(name, params, lr, weight_decay, momentum, betas, device):
     if name=='sgd': return torch.optim.SGD(params, lr=lr, momentum=momentum, weight_decay=weight_decay)
-    if name!='adam': raise ValueError(f"optimizer={name!r}: expected 'adam' or 'sgd'")
     if momentum: raise ValueError(f"momentum={momentum} belongs to optimizer='sgd'; Adam has its own moments")
     fused = device.type=='cuda' or None
     return torch.optim.Adam(params, lr=lr, betas=tuple(betas), weight_decay=weight_decay, fused=fused)
@@ -75,6 +75,7 @@ def _probe(probe, objective):
     objective.train()
     return out
 
+@checked
 def fit(
     objective:Objective, # Loss and networks; the networks hold the result
     steps:int, # Optimiser steps
@@ -83,13 +84,13 @@ def fit(
     seed:int=0, # Step `k` draws from `stream(seed, k)`
     checkpoint:Path|None=None, # File to resume from and to save to; none keeps nothing
     save_every:int=500, # Steps between saves
-    warmup:float=.1, # Part of the run spent warming up
+    warmup:float=.1, # Part of the run spent warming up, in [0, 1]
     schedule:str='cosine', # `cosine`, or `constant` as in Chen et al.
     weight_decay:float=0., # Coupled L2, as in Chen et al.
     clip:float|None=None, # Largest gradient norm
     optimizer:str='adam', # `adam`, or `sgd` as for the papers' classifiers
     momentum:float=0., # Of `sgd`, in [0, 1)
-    betas=(.9,.999), # Of `adam`: decay of its two moments; players of a game want a smaller first one
+    betas:tuple=(.9,.999), # Of `adam`: decay of its two moments; players of a game want a smaller first one
     ema:float=0., # Decay of the averaged weights; 0 for none. When used, the networks end with the average
     precision:str='fp32', # `bf16` runs convolutions under autocast; Gaussian heads must opt out
     log_every:int=25, # Steps between rows of the log
@@ -99,9 +100,8 @@ def fit(
     desc:str='fit', # Label of the progress bar
 ) -> pd.DataFrame: # Columns `step`, `loss` and whatever the objective logs
     "Minimise an objective with Adam or SGD; raises `FloatingPointError` naming the step if the loss is not finite"
-    if steps<1: raise ValueError(f"{desc}: steps={steps}, expected at least one")
-    if len(betas)!=2 or not all(0<=b<1 for b in betas):
-        raise ValueError(f"{desc}: betas={betas}, expected two numbers in [0, 1)")
+    if len(betas)!=2: raise ValueError(f"{desc}: betas={betas}, expected two numbers in [0, 1)")
+    in_range('warmup', warmup, PART)
     if best and ema:
         raise ValueError(f"best={best!r} keeps the weights that were probed, ema={ema} their average; choose one")
     accelerator = Accelerator()
