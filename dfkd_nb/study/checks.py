@@ -35,7 +35,7 @@ def _near(name, known): return did_you_mean(name, known) or f'; expected one of 
 
 def _own_data(study, known):
     "A folder of one's own images has roles; see `data.access`"
-    folder = Path(study.dataset)
+    folder = repo_root()/study.dataset
     if not folder.is_dir():
         yield f"dataset: {study.dataset!r} is no folder and none of {sorted(known)}{did_you_mean(study.dataset, known)}"
         return

@@ -87,6 +87,11 @@ def _prompts(study):
 # %% ../../nbs/study/data_checks.ipynb #86dee571
 def _or_default(name, settings, *keys): return [settings.get(k, experiment(name)[k].default) for k in keys]
 
+def _count(study, role):
+    "Images of a role; a relative folder is one of the checkout"
+    folder = repo_root()/study.dataset
+    return role_count(str(folder) if folder.is_dir() else study.dataset, role)
+
 def _tests(study):
     "Key → experiment and settings of whatever measures on the private test images"
     if study.students and not study.of_records:
@@ -96,7 +101,7 @@ def _tests(study):
 
 def _test_sizes(study):
     "Whether the test images are enough"
-    there = role_count(study.dataset, 'private_test')
+    there = _count(study, 'private_test')
     if there is None: return
     for where,name,how in _tests(study):
         if how.get('labels') or how.get('judged_on','private_test')!='private_test': continue       # others decide then
@@ -108,7 +113,7 @@ def _test_sizes(study):
 
 def _train_sizes(study):
     "Whether students of real images find as many as they ask for"
-    there = role_count(study.dataset, 'private_train')
+    there = _count(study, 'private_train')
     for s in study.asked_students() if there is not None else ():
         how = study.training_of(s)
         if 'real' not in s.sources or how.get('domain','private')!='private': continue
@@ -118,7 +123,7 @@ def _train_sizes(study):
 
 def _public(study):
     "Whether there are public images where they are looked at"
-    there = role_count(study.dataset, 'public_train')
+    there = _count(study, 'public_train')
     if there is None or there>=10: return
     if study.generator==own_weights(study.study, 'generator'):
         yield (f"generator: this study trains it on public_train, which has {there} images in {study.dataset!r}; it "
