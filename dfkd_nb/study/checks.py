@@ -7,7 +7,6 @@ __all__ = ['NO_IMAGES', 'CHECKS', 'shipped_class', 'problems']
 
 # %% ../../nbs/study/checks.ipynb #ch3cks02
 from collections import Counter
-from pathlib import Path
 import torch
 from ..data.access import RECORDS
 from ..data.hub import HUB
