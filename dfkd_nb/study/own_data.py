@@ -390,7 +390,7 @@ def main(
     one.add_argument('--public', type=float, default=0., help='part set aside to train a generator on')
     one.add_argument('--out', default='', help='configuration to write; workflow/config/NAME.yaml by default')
     two = commands.add_parser('check', help='say what is wrong with a study, and what it takes')
-    two.add_argument('config', nargs='?', default='', help='configuration; by default the one of your own, if it is one')
+    two.add_argument('config', nargs='?', default='', help='configuration; by default the one of your own')
     two.add_argument('--quick', action='store_true', help='do not take steps to see how long they last')
     asked = vars(parser.parse_args(args))
     try: dict(init=init, check=check)[asked.pop('command')](**asked)
