@@ -147,7 +147,7 @@ lint: $(READY)
 	@$(CHECK) lint
 
 # studies that no test runs: only their plan is made
-DRY := cifar10 cifar10-dkdm celebahq classifiers cifar10-classifiers cifar100-classifiers guidance poor-prior \
+DRY := emoji cifar10 cifar10-dkdm celebahq classifiers cifar10-classifiers cifar100-classifiers guidance poor-prior \
        autoencoder pipeline-vae embedded-full student student-levers iam-vrnn family-depth $(FAMILIES:%=family-%)
 
 # one recipe, so that the order holds under `make -j` and the count of tests is the last line

@@ -22,5 +22,6 @@ setup(
     packages=find_packages(include=[s['lib_path'], f"{s['lib_path']}.*"]), python_requires=f">={s['min_python']}",
     install_requires=s['requirements'].split(),
     extras_require={k.removesuffix(extra): v.split() for k,v in s.items() if k.endswith(extra)},
-    entry_points={'nbdev': [f"{s['lib_path']} = {s['lib_path']}._modidx:d"]},
+    entry_points={'nbdev': [f"{s['lib_path']} = {s['lib_path']}._modidx:d"],
+                  'console_scripts': s['console_scripts'].split()},
     zip_safe=False)

@@ -82,9 +82,9 @@ class Classifying(Part):
 
 class Pretraining(Part):
     "How the weights that a study starts from are made"
-    autoencoder:Annotated[dict,Declared('E01_autoencoder', ('out',))] = {}
-    generator:Annotated[dict,Declared('E02_generator', ('vae','out'))] = {}
-    decoders:Annotated[dict,Declared('E11_decoders', ('generator','out'))] = {}
+    autoencoder:Annotated[dict,Declared('E01_autoencoder', ('dataset','out'))] = {}
+    generator:Annotated[dict,Declared('E02_generator', ('dataset','vae','out'))] = {}
+    decoders:Annotated[dict,Declared('E11_decoders', ('dataset','generator','out'))] = {}
     teacher:Annotated[dict,Declared('E03_teacher', ('dataset','name','out'))] = {}
     classifier:Annotated[dict,Declared('E07_classifier', ('dataset','out'))] = {}
 

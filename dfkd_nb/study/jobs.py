@@ -8,7 +8,9 @@ __all__ = ['PIPELINE', 'TABLE', 'TIMED', 'DEFAULT_PAGES', 'TRAINED', 'Job', 'shi
 # %% ../../nbs/study/jobs.ipynb #9d302bd5
 import os
 from typing import NamedTuple
+from ..data.recolour import RECOLOURED
 from .config import Study, load_study
+from .data_checks import CHEAP, own_weights
 from .runs import command
 from .settings import EXPERIMENTS, experiment, packed
 
@@ -72,7 +74,12 @@ class Jobs:
     @property
     def pipeline(self) -> list: # Of a local folder; a hub id is pinned by its revision instead
         "Weights of the generator"
+        if self.trains_generator: return [self.trained('generator')]
         return [f'{self.generator}/{p}' for p in PIPELINE] if os.path.isdir(self.generator) else []
+    @property
+    def trains_generator(self) -> bool: # Then its cheap decoders are its own too
+        "Whether the generator is made by this study"
+        return self.generator==own_weights(self.study.study, 'generator')
     @property
     def steering(self) -> list: "Files behind a guided set"; return [f'{self.teacher}/config.json', *self.pipeline]
 
@@ -91,7 +98,10 @@ def synthesise(self:Jobs,
     folder = f'{self.work}/sets/{source}-s{seed}'
     waits = bool(self.study.synthesis[source].get('searched'))
     own = {**self.study.set_settings(source, seed), **({'searched':self.found} if waits else {})}
-    return self.job('E04_synthesise', folder, [*self.steering, *([f'{self.found}/{TABLE}'] if waits else [])], **own,
+    needs = [*self.steering, *([f'{self.found}/{TABLE}'] if waits else [])]
+    if self.trains_generator and own.get('decoder') in CHEAP:
+        own,needs = {'decoders':f'{self.work}/decoders/decoders', **own},[*needs, self.trained('decoders')]
+    return self.job('E04_synthesise', folder, needs, **own,
                     **self.data, source=source, seed=seed, generator=self.generator, replace=True, out=folder,
                     results=f'{self.results}/synthesise/{source}/seed={seed}')
 
@@ -313,10 +323,15 @@ def train(self:Jobs,
     "Train weights that a study starts from"
     own,folder = dict(getattr(self.study.pretrain, what)),f'{self.work}/{what}'
     needs = [self.trained(k) for k in {'generator':['autoencoder'], 'decoders':['generator']}.get(what, [])]
-    if what=='generator': own |= dict(vae=f'{self.work}/autoencoder/vae', out=folder)
-    elif what=='decoders': own |= dict(generator=f'{self.work}/generator/generator', out=f'{folder}/decoders')
-    else: own |= dict(out=folder, **({} if what=='autoencoder' else dict(dataset=self.study.dataset)))
-    return self.job(TRAINED[what][0], folder, needs, **own)
+    if what=='generator':
+        size = {k:v for k,v in self.study.pretrain.autoencoder.items() if k=='size'}
+        own = size | own | dict(vae=f'{self.work}/autoencoder/vae', out=folder)
+    elif what=='decoders':
+        words = {k:v for k,v in self.study.synthesis_defaults.items() if k=='classes'}
+        plain = {} if self.study.dataset in RECOLOURED else dict(colours=False)      # its captions name no colours
+        own = words | plain | own | dict(generator=f'{self.work}/generator/generator', out=f'{folder}/decoders')
+    else: own |= dict(out=folder)
+    return self.job(TRAINED[what][0], folder, needs, **own, dataset=self.study.dataset)
 
 # %% ../../nbs/study/jobs.ipynb #3d64102e
 @patch

@@ -125,6 +125,8 @@ def _refuse_set(teacher, recipe, classes, shard, replace, adversary, labels):
     if recipe.start=='prior' and not (isinstance(teacher,DGM) and teacher.can('generate')):
         raise ValueError(f"start='prior' begins with samples of the teacher, but {type(teacher).__name__} draws none; "
                          "use start='noise'")
+    if recipe.prompted and not classes:
+        raise ValueError("classes: there are none to prompt with; name some, or prompted=False")
     known = getattr(teacher, 'classes', len(classes))
     if known!=len(classes) and recipe.prompted:
         raise ValueError(f"{len(classes)} classes to prompt with, but the teacher knows {known}; name one per class, "
