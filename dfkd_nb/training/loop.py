@@ -9,7 +9,7 @@ __all__ = ['Objective', 'cosine_lr', 'fit']
 import copy, math
 from pathlib import Path
 import pandas as pd, torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import nn
 from tqdm.auto import tqdm
 from ..files import atomic
@@ -67,6 +67,18 @@ def _optimiser(name, params, lr, weight_decay, momentum, betas):
     if momentum: raise ValueError(f"momentum={momentum} belongs to optimizer='sgd'; Adam has its own moments")
     return torch.optim.Adam(params, lr=lr, betas=tuple(betas), weight_decay=weight_decay)
 
+def _accelerator(objective, desc):
+    "Training stays where the networks are; several processes have to be launched for that kind of device"
+    accelerator = Accelerator(device_placement=False,
+                              kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
+    at = {p.device.type for p in objective.parameters()}
+    if len(at)>1: raise ValueError(f"{desc}: the networks are on {sorted(at)}; move all of them to one device")
+    if accelerator.num_processes>1 and at!={accelerator.device.type}:
+        raise ValueError(f"{desc}: the networks are on {at.pop()}, but {accelerator.num_processes} processes were "
+                         f"launched for {accelerator.device.type}; pass device={accelerator.device.type!r}, or launch "
+                         "with --cpu")
+    return accelerator
+
 def _probe(probe, objective):
     if probe is None: return {}
     objective.eval()
@@ -103,8 +115,9 @@ def fit(
         raise ValueError(f"{desc}: betas={betas}, expected two numbers in [0, 1)")
     if best and ema:
         raise ValueError(f"best={best!r} keeps the weights that were probed, ema={ema} their average; choose one")
-    accelerator = Accelerator()
+    accelerator = _accelerator(objective, desc)
     params = [p for p in objective.parameters() if p.requires_grad]
+    device = params[0].device.type
     opt = _optimiser(optimizer, params, lr, weight_decay, momentum, betas)
     model,opt = accelerator.prepare(objective, opt)
     avg = copy.deepcopy(objective.nets) if ema else None
@@ -121,7 +134,7 @@ def fit(
                disable=not accelerator.is_main_process)
     for k in bar:
         for group in opt.param_groups: group['lr'] = lr*(cosine_lr(k,steps,warmup) if schedule=='cosine' else 1.)
-        low = torch.autocast(accelerator.device.type, torch.bfloat16, enabled=precision=='bf16')
+        low = torch.autocast(device, torch.bfloat16, enabled=precision=='bf16')
         with accelerator.autocast(), low:
             loss,logs = model(stream(seed, k, accelerator.process_index), k/steps)
         if not torch.isfinite(loss):
