@@ -16,25 +16,28 @@ import pandas as pd, yaml
 ROOT = Path(__file__).resolve().parents[1]
 TIMES = ('seconds','single_ms','single_iqr_ms','batch_ms','batch_iqr_ms','peak_bytes')
 
-def study(name, shards=1, n=20, group=5, steps=3):
-    "A set, two students, an evaluation and a leak check, as small as they go"
+def study(name, shards=1, n=20, group=5, steps=3, leaks=True):
+    "A set, a student, an evaluation and (unless told otherwise) a leak check, as small as they go"
+    asked = dict(n=20, n_held=100, n_members=500, n_non_members=200, n_membership=100, sets=['guided-s0'],
+                 students=['B-guided-w8-s0'])
     return dict(
         study=name, dataset='fashion-mnist', seeds=[0], reports=[], shards=shards,
         synthesis_defaults=dict(n=n, group=group, steps=steps, weights=dict(batch_norm=1.0, typicality=1.0)),
         synthesis=dict(guided=dict(rho=.3)),
         distil=dict(n=20, steps=6, batch=8, passes=20),
-        students=[dict(arms=['B'], sources=['guided','prior'], widths=[8])],
+        students=[dict(arms=['B'], sources=['guided'], widths=[8])],
         evaluate=dict(n=20, n_reference=40, n_test=40, latency_runs=2),
-        guidance=dict(leakage=dict(n=20, n_held=100, n_members=500, n_non_members=200, n_membership=100,
-                                   sets=['guided-s0'], students=['B-guided-w8-s0'])))
+        **(dict(guidance=dict(leakage=asked)) if leaks else {}))
 
-def leaks(name): return f'reports/{name}/results/leakage/metrics.parquet'
+def leak_table(name): return f'reports/{name}/results/leakage/metrics.parquet'
 
 def snakemake(config, *words, wait=True, **env):
     "Run a study; the process where nobody waits"
-    name = yaml.safe_load(config.read_text())['study']
+    study = yaml.safe_load(config.read_text())
+    name = study['study']
     line = [sys.executable, '-m', 'snakemake', '-s', 'workflow/Snakefile', '--nolock', '--configfile', str(config),
-            '--rerun-incomplete', '--rerun-triggers', 'mtime', 'params', '--quiet', 'rules', *words, '--', 'all', leaks(name)]
+            '--rerun-incomplete', '--rerun-triggers', 'mtime', 'params', '--quiet', 'rules', *words, '--', 'all',
+            *([leak_table(name)] if study.get('guidance') else [])]
     started = subprocess.Popen(line, cwd=ROOT, env=os.environ|dict(OMP_NUM_THREADS='1')|env)
     if not wait: return started
     if started.wait(): raise SystemExit(f'failed: {" ".join(line)}')
@@ -58,10 +61,10 @@ def compare(a, b):
     (files,tables),(others,other_tables) = results(a),results(b)
     if not files or not tables: raise SystemExit(f'runs/{a} holds nothing to compare')
     for mine,theirs in ((files,others),(tables,other_tables)):
-        if mine.keys()!=theirs.keys(): raise SystemExit(f'only one of {a} and {b} has {sorted(mine.keys()^theirs.keys())[:5]}')
+        if lone := sorted(mine.keys()^theirs.keys()): raise SystemExit(f'only one of {a} and {b} has {lone[:5]}')
     for k,v in files.items():
         if v!=others[k]: raise SystemExit(f'{k} differs between runs/{a} and runs/{b}')
-    for k,v in tables.items(): pd.testing.assert_frame_equal(v, other_tables[k], check_exact=True, obj=f'{k} of {a} and {b}')
+    for k,v in tables.items(): pd.testing.assert_frame_equal(v, other_tables[k], check_exact=True, obj=k)
     print(f'{len(files)} files and {len(tables)} tables of {a} and {b} are equal, bit for bit')
 
 @contextlib.contextmanager
@@ -147,7 +150,8 @@ def cluster():
             with (folder/f'{words[0]}.out').open('w') as out:
                 started.append(subprocess.Popen(words, env=env, stdout=out, stderr=out)); time.sleep(1)
         until = time.time()+60
-        while 'idle' not in (said := subprocess.run(['sinfo','-h','-o','%T'], env=env, capture_output=True, text=True).stdout):
+        def state(): return subprocess.run(['sinfo','-h','-o','%T'], env=env, capture_output=True, text=True).stdout
+        while 'idle' not in (said := state()):
             if time.time()>until or any(p.poll() is not None for p in started):
                 logs = '\n'.join(f'{f.name}: {f.read_text()[-500:]}' for f in folder.glob('*.log'))
                 raise SystemExit(f'the cluster did not start ({said.strip()})\n{logs}')
@@ -177,7 +181,8 @@ def killed(running, env):
 
 def slurm():
     if why := lacking(): print(f'skipped: {why}'); return
-    one,two = study('test-here', n=24, group=3, steps=8),study('test-slurm', 2, n=24, group=3, steps=8)
+    kw = dict(n=24, group=3, steps=5, leaks=False)
+    one,two = study('test-here', 1, **kw),study('test-slurm', 2, **kw)
     words = ['--executor','slurm','--jobs','4','--latency-wait','20','--default-resources','tasks=1','--retries','0',
              '--set-resources',*[f'{k}:mem_mb=2000' for k in ('synthesise_shard','synthesise','distil','measure_shard',
                                                               'evaluate','leak_shard','leak_check')],
@@ -200,7 +205,7 @@ def seconds(config, *targets):
 
 def timed():
     "A set alone, large enough for its start not to count"
-    kw = dict(n=192, group=16, steps=20)
+    kw = dict(n=96, group=16, steps=10, leaks=False)
     with configs(study('test-one', 1, **kw), study('test-two', 2, **kw)) as paths:
         took = [seconds(p, '--until', 'synthesise') for p in paths]
     load = os.getloadavg()[0]
