@@ -183,7 +183,8 @@ def slurm():
     if why := lacking(): print(f'skipped: {why}'); return
     kw = dict(n=24, group=3, steps=5, leaks=False)
     one,two = study('test-here', 1, **kw),study('test-slurm', 2, **kw)
-    words = ['--executor','slurm','--jobs','4','--latency-wait','20','--default-resources','tasks=1','--retries','0',
+    words = ['--executor','slurm','--cores','2','--jobs','4','--latency-wait','20','--retries','0',
+             '--default-resources','tasks=1',
              '--set-resources',*[f'{k}:mem_mb=2000' for k in ('synthesise_shard','synthesise','distil','measure_shard',
                                                               'evaluate','leak_shard','leak_check')],
              '--slurm-init-seconds-before-status-checks','3','--slurm-no-account','--slurm-status-command','squeue']
