@@ -8,6 +8,7 @@ rule transfer_set:
         f"{work}/transfer/{{set}}-s{{seed}}/images/metadata.jsonl",
         f"{results}/transfer/{{set}}/seed={{seed}}/metrics.parquet"
     threads: 1
+    resources: **set_aside(of_transfer_set)
     params: cmd=shell_line(of_transfer_set)
     shell: "{params.cmd}"
 
@@ -20,6 +21,7 @@ rule classifier_student:
         f"{work}/classifiers/{{row}}-n{{size}}-s{{seed}}/student/config.json",
         f"{results}/classifier/{{row}}-n{{size}}/seed={{seed}}/metrics.parquet"
     threads: 1
+    resources: **set_aside(of_classifier)
     params: cmd=shell_line(of_classifier)
     shell: "{params.cmd}"
 
@@ -27,5 +29,6 @@ rule evaluate_classifiers:
     input: inputs(lambda J, w: J.evaluate_classifiers())
     output: f"{results}/evaluate_classifiers/metrics.parquet"
     threads: 1
+    resources: **set_aside(lambda J, w: J.evaluate_classifiers())
     params: cmd=shell_line(lambda J, w: J.evaluate_classifiers())
     shell: "{params.cmd}"

@@ -4,6 +4,7 @@ rule guidance_cost:
     input: inputs(lambda J, w: J.guidance_cost(w.rung))
     output: f"{results}/ladder/{{rung}}/seed=0/metrics.parquet"
     threads: 1
+    resources: **set_aside(lambda J, w: J.guidance_cost(w.rung))
     params: cmd=shell_line(lambda J, w: J.guidance_cost(w.rung))
     shell: "{params.cmd}"
 
@@ -11,6 +12,7 @@ rule search_guidance:
     input: inputs(lambda J, w: J.search_guidance())
     output: f"{results}/search/metrics.parquet", touch(f"{work}/search/done")
     threads: 1
+    resources: **set_aside(lambda J, w: J.search_guidance())
     params: cmd=shell_line(lambda J, w: J.search_guidance())
     shell: "{params.cmd}"
 
@@ -19,6 +21,7 @@ rule evaluate_search:
     input: inputs(lambda J, w: J.evaluate_search())
     output: f"{results}/evaluate_search/metrics.parquet"
     threads: 1
+    resources: **set_aside(lambda J, w: J.evaluate_search())
     params: cmd=shell_line(lambda J, w: J.evaluate_search())
     shell: "{params.cmd}"
 
@@ -26,5 +29,14 @@ rule leak_check:
     input: inputs(lambda J, w: J.leak_check())
     output: f"{results}/leakage/metrics.parquet"
     threads: 1
+    resources: **set_aside(lambda J, w: J.leak_check())
     params: cmd=shell_line(lambda J, w: J.leak_check())
+    shell: "{params.cmd}"
+
+rule leak_shard:
+    input: inputs(lambda J, w: J.leak_shard(int(w.k)))
+    output: touch(f"{work}/leakage/{{k}}of{{shards}}/done")
+    threads: 1
+    resources: **set_aside(lambda J, w: J.leak_shard(int(w.k)))
+    params: cmd=shell_line(lambda J, w: J.leak_shard(int(w.k)))
     shell: "{params.cmd}"

@@ -54,18 +54,18 @@ class Adversary:
         out,at = Path(out),lambda k: Path(out)/'adversary'/f'{k:05d}.safetensors'
         first = math.ceil(self.settings['warmup']/json.loads((out/'recipe.json').read_text())['recipe']['group'])
         if g<first: return None
+        device = next(self.teacher.parameters()).device
         with torch.random.fork_rng():
             torch.manual_seed(self.settings['seed'])
             norm = self.teacher.normalise
             net = Classifier(self.arch, self.teacher.classes, self.teacher.shape, norm.mean.flatten().tolist(),
-                             norm.std.flatten().tolist())
+                             norm.std.flatten().tolist()).to(device)
         kept = max((k for k in range(first,g+1) if at(k).is_file()), default=first-1)
         if kept>=first: net.load_state_dict(load_file(at(kept)))
-        device = next(self.teacher.parameters()).device
         for k in range(kept+1,g+1):
             self._learn(net, load_groups(out,k), k)
             with atomic(at(k)) as tmp: save_file({n:v.cpu().contiguous() for n,v in net.state_dict().items()}, tmp)
-        return frozen(net.to(device))
+        return frozen(net)
 
     def budget(self,
         groups:int, # Groups of the finished set

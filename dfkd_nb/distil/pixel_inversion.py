@@ -166,7 +166,9 @@ def train_generator(
     guide = Guidance(teacher, {'batch_norm_l2':1.}) if how.batch_norm_l2 else None
     device = next(teacher.parameters()).device
     hidden = teacher.hidden
-    with torch.random.fork_rng(): torch.manual_seed(seed); net = PixelGenerator(teacher.shape, how.latent, how.width)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        net = PixelGenerator(teacher.shape, how.latent, how.width).to(device)
     def loss(generator, progress, net):
         x = net(torch.randn(how.batch, how.latent, generator=generator).to(next(net.parameters()))).to(device)
         seen = teacher.visit(x, [hidden])

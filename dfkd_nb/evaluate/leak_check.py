@@ -176,7 +176,7 @@ def public_model(
 ) -> PublicModel: # Trained
     "Train a small public model, or take the one that has been trained"
     torch.manual_seed(0)
-    net = student_of(teacher, **config).to(memory_format=torch.channels_last)
+    net = student_of(teacher, **config).to(device, memory_format=torch.channels_last)
     def loss(generator, progress, public):
         x = pool.batch(torch.randint(len(pool), (64,), generator=generator)).to(public.device)
         return public.objective(x, generator, min(1, (progress+1/steps)/.3))

@@ -36,7 +36,7 @@ ShapeName = Annotated[str,Field(pattern=r'^[a-z]{2}[a-z0-9]*$')]              # 
 RowName = Annotated[str,Field(pattern=r'^[a-z0-9+_-]+$')]
 
 PLACES = ('dataset','teacher','generator','out','results')
-SET = ('source','seed','shard','replace','searched',*PLACES)
+SET = ('source','seed','shard','begun','replace','searched',*PLACES)
 STUDENT = ('arm','source','synthetic','model','student','shape','seed','size','label',*PLACES)
 OWN_OF_SET = (('seeds',Seeds), ('n_of_seed',dict[int,int]), ('searched',bool))
 OWN_OF_STUDENTS = (('arms',Required[_listed(str)]), ('sources',_listed(str)), ('widths',Counts),
@@ -45,7 +45,7 @@ SetSettings = Annotated[dict,Declared('E04_synthesise', SET)]
 OneSet = Annotated[dict,Declared('E04_synthesise', SET, OWN_OF_SET)]
 Training = Annotated[dict,Declared('E05_distil', (*STUDENT,'terms'))]
 Students = Annotated[dict,Declared('E05_distil', STUDENT, OWN_OF_STUDENTS)]
-EVALUATION = ('students','student_names','sets','set_names','seeds','work',*PLACES)
+EVALUATION = ('students','student_names','sets','set_names','seeds','work','shard',*PLACES)
 Evaluation = Annotated[dict,Declared('E06_evaluate', EVALUATION)]
 RecordEvaluation = Annotated[dict,Declared('E16_evaluate_records', ('students','student_names','seeds',*PLACES))]
 InPipeline = Annotated[dict,Declared('E15_pipeline', ('students','student_names','records',*PLACES))]
@@ -54,7 +54,7 @@ Deploying = Annotated[dict,Declared('E17_deploy', ('students','student_names','s
 
 # %% ../../nbs/study/config.ipynb #062125bc
 RUNG,TRANSFER = ('rung','searched',*PLACES),('label','seed','student',*PLACES)
-LEAK = ('students','student_names','sets','set_names','records','work',*PLACES)
+LEAK = ('students','student_names','sets','set_names','records','work','shard',*PLACES)
 ROW = ('label','source','arch','n','seed',*PLACES)
 
 class Guiding(Part):
@@ -95,6 +95,7 @@ class Study(Part):
     reports:list[str]|None = None # Pages to render; those on students by default
     training:bool = False # Whether the experiments that train teachers and generators run too, for a few steps
     seeds:list[Annotated[int,Field(ge=0)]] = [] # Of sets and students that do not say otherwise
+    shards:Annotated[int,Field(ge=1,le=1000)] = 1 # Jobs that make a set, an evaluation and a leak check, each
     teacher:str = '' # Folder; empty is the shipped one
     generator:str = '' # Pipeline folder or hub id; empty is the shipped one
     synthesis_defaults:SetSettings = {}

@@ -319,6 +319,8 @@ def main(
     args = sys.argv[1:] if args is None else args
     if len(args)<2: sys.exit(f"usage: {USAGE}")
     nb,out,*words = args
+    if int(os.environ.get('RANK', 0)):            # of several processes the first one keeps its copy
+        scrap = tempfile.TemporaryDirectory(); out = f'{scrap.name}/{Path(out).name}'
     # jsonschema would build a grammar for a format of URIs that no notebook has: a second of every job
     sys.modules.setdefault('rfc3987_syntax', None)
     try: (render_report if out.endswith('.html') else run_notebook)(nb, out, **_arguments(nb, words))

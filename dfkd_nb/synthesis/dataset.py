@@ -117,6 +117,29 @@ def _claim(out, made, replace):
     if not path.is_file():
         with atomic(path) as tmp: tmp.write_text(json.dumps(made, indent=1))
 
+def _linked(source, target):
+    "A file under a second name; a copy where the file system has no links"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(target) as tmp:
+        try: tmp.hardlink_to(source)
+        except OSError: shutil.copyfile(source, tmp)
+
+def _join(out, folders):
+    "Take over the groups of shards, which lie in folders of their own; the records, which are commit marks, last"
+    path = out/'recipe.json'
+    for folder in map(Path, folders):
+        theirs = folder/'recipe.json'
+        if not theirs.is_file(): raise FileNotFoundError(f"{theirs} is missing: this is no shard; make it first")
+        if json.loads(theirs.read_text())!=json.loads(path.read_text()):
+            raise ValueError(f"{theirs} describes another run than {path}; make the shard again")
+        for record in sorted((folder/'groups').glob('*.json')):
+            if (out/'groups'/record.name).is_file(): continue
+            for row in json.loads(record.read_text()):
+                for part in ('images','strips'):
+                    if (folder/part/row['file_name']).is_file():
+                        _linked(folder/part/row['file_name'], out/part/row['file_name'])
+            _linked(record, out/'groups'/record.name)
+
 def _refuse_set(teacher, recipe, classes, shard, replace, adversary, labels):
     "Whatever cannot be made as asked"
     if not 0<=shard[0]<shard[1]: raise ValueError(f"shard={shard}: expected (k, n) with 0 ≤ k < n")
@@ -156,12 +179,15 @@ def synthesise(
     decoders:Path|str='', # Folder of cheap decoders, if the recipe's step wants one; empty is the shipped one
     prior=None, # Function of (seed, items) → latents by name, in place of the teacher's own: see `trajectory_prior`
     labels:tuple=(), # Conditional teacher: its labels of the classes, where they are not `0, 1, …`
+    alone:bool=False, # Whether no other shard works in `out`, so that `replace` harms none
+    begun:tuple=(), # Folders of shards that worked alone: their groups are taken over (as links), the rest is made
 ) -> Path: # `out`; once all groups are there it holds `images/metadata.jsonl`
     "Make a synthetic dataset, or go on. `datasets.load_dataset('imagefolder', data_dir=out/'images')` reads it too"
-    _refuse_set(teacher, recipe, classes, shard, replace, adversary, labels)
+    _refuse_set(teacher, recipe, classes, shard, replace and not alone, adversary, labels)
     out,guidance = Path(out),Guidance(teacher, recipe.weights, recipe.seed, prior=prior, labels=labels)
     decoder = load_decoder(recipe.step.decoder, pipe.vae, decoders) if recipe.step.decoder in KINDS else None
     _claim(out, _description(recipe, guidance, pipe, classes, adversary, decoder, prior), replace)
+    _join(out, begun)
     known,groups = {},recipe.groups
     missing = [g for g in range(len(groups)) if not (out/'groups'/f'{g:05d}.json').is_file()]
     mine = [g for g in missing if g%shard[1]==shard[0]]
