@@ -11,6 +11,7 @@ __all__ = ['ALONE', 'OF_STUDENT', 'SURROGATE', 'LATENT', 'POSTERIOR', 'OUTPUT', 
 import math, zlib
 from dataclasses import dataclass, replace
 import torch, torch.nn.functional as F
+from ..training.processes import Team
 from .passes import OF_STEPS, UNDER, FreshPasses, KeptPasses, Pass, each_tensor, follow, fused
 from .pool import POOLS
 from ..models.dgm import DGM, PATHS, Trace, Variable, Visit, batch_norms, compare, elbo, first
@@ -250,6 +251,16 @@ def _compared(terms, taken, student, teacher, hard):
         group = part if group is None else group+part
     return group,values,went.get(False)
 
+def _refuse_team(team, arm, batch, hard):
+    "What one batch in several processes would not compute as one process does"
+    team.check_batch(batch)
+    if team.count==1: return
+    if hard: raise ValueError(f"hard={hard} weighs an item by its batch, which lies in {team.count} processes; use one")
+    for t in arm.active:
+        if t.under in POOLS: raise ValueError(f"term {t.name!r} keeps a pool, which processes cannot share; use one")
+        if t.alone and t.measure!='nelbo':
+            raise ValueError(f"term {t.name!r} draws its own noise, which processes would draw alike; use one")
+
 class Distillation:
     "The loss of one student under one arm, and the budget it spends; pass `loss` to `training.Objective`"
     @checked
@@ -268,7 +279,9 @@ class Distillation:
         hard:float=0., # An item's weight is its share of a divergence, to this power; measures of paths are left alone
         compiled:bool=False, # Whether `torch.compile` fuses fresh passes and what follows any, see `passes.fused`
         curriculum:float=1., # Part of the images, the first ones, to begin with; by the run's middle all have joined
+        team:Team=Team(), # Processes that train together, each on its rows of a batch: `fit(…, split=True)`
     ):
+        _refuse_team(team, arm, batch, hard)
         if arm.needs_images and images is None:
             raise ValueError("this arm learns from images; pass an ImageSet, or use ARMS['A']")
         for kind,given,names in (('images',images,arm.image_sets), ('cond',cond,arm.sets)):
@@ -284,11 +297,12 @@ class Distillation:
         self.arm,self.batch,self.freeze_norm,self.images,self.curriculum = arm,batch,freeze_norm,images,curriculum
         self.teacher,self.cond,self.passes,self.hard = teacher,cond,{},hard
         self._compare = fused(_compared, 'cpu' if teacher is None else teacher.device) if compiled else _compared
+        self.team = team
         for t in {t.key:t for t in arm.active if not t.alone}.values():
             unseen = t.under=='prior' or t.under in POOLS
             images,cond = (None,self._cond(t)) if unseen else self._images(t)
             seen = dict(images=images, prior=prior if t.under=='prior' else None, seed=seed, cond=cond,
-                        temperature=temperature)
+                        temperature=temperature, team=team)
             if t.under in POOLS: self.passes[t.key] = POOLS[t.under](teacher, passes or 4*batch, seed)
             elif passes: self.passes[t.key] = KeptPasses(teacher, passes, t.under, **seen)
             else: self.passes[t.key] = FreshPasses(teacher, t.under, **seen, compiled=compiled)
@@ -317,6 +331,7 @@ class Distillation:
         if part is not None: torch.randint(1, (self.batch,), generator=generator)
         if student.condition is not None and cond is None:
             raise ValueError(f"{type(student).__name__} is conditional: pass cond, a function of image numbers")
+        idx = self.team.rows(idx)
         def there(v): return v.to(student.device)
         return each_tensor(there, images.batch(idx)),cond and there(cond(idx))
 
@@ -344,7 +359,8 @@ class Distillation:
             x,cond = self._own_data(t, own, progress, student)
             given = {} if cond is None else dict(cond=cond)
             if t.measure=='nelbo':
-                q,p = student.infer(x, student.draw(len(first(x)), own), **given)
+                noise = {k:self.team.rows(v) for k,v in student.draw(self.batch, own).items()}
+                q,p = student.infer(x, noise, **given)
                 value = -elbo(q,p).mean(); logs[t.name] = value
             else:
                 value,parts = student.objective(x, own, **given)

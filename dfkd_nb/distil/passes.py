@@ -11,6 +11,7 @@ import math, os, shlex, shutil, sys
 from dataclasses import dataclass, replace
 import torch
 from tqdm.auto import tqdm
+from ..training.processes import Team
 from ..data.sources import latents_from, tempered
 from ..models.dgm import DGM, Trace
 from ..noise import noise_ids, stream
@@ -122,6 +123,7 @@ class Passes:
         seed:int=0, # Seed of the noise
         cond=None, # For a conditional model: function of numbers → conditions; of images, or without any of passes
         temperature:float=1., # Of the noise under `prior`, see `data.sources.tempered`
+        team:Team=Team(), # Processes among which a batch is dealt out
     ):
         if under not in UNDER: raise ValueError(f"under={under!r}: expected one of {UNDER}")
         if teacher.training:
@@ -136,7 +138,7 @@ class Passes:
             raise ValueError(f"{kind} is conditional: pass cond, a function of numbers → conditions")
         self.teacher,self.under,self.images,self.prior,self.seed,self.cond = teacher,under,images,prior,seed,cond
         self.temperature = temperature if under=='prior' else 1.
-        self.run = run
+        self.run,self.team = run,team
         self.calls = 0
 
     def settle(self,
@@ -195,10 +197,12 @@ class KeptPasses(Passes):
             raise ValueError(f"{n} passes for {len(images):,} images: some would never be seen; "
                              "raise passes, or take a subset of the images")
         made,self.device = [],None
-        for items in tqdm(torch.arange(n).split(batch), desc='teacher', delay=2, leave=False):
+        for items in tqdm(self.team.rows(torch.arange(n).split(batch)), desc='teacher', delay=2, leave=False):
             one = self.slim(self.make(items))
-            if self.device is None: self.device = _keeps(one, n/len(items), teacher.device)
+            if self.device is None: self.device = _keeps(one, n/len(items), teacher.device, self.team.count)
             made.append(one.to(self.device))
+        made,self.calls = self.team.gather(made),n                                # each made once, by one process
+        self.device = self.device or torch.device('cpu')
         self.trace = Trace.cat([p.trace for p in made])
         self.beside = {key:_joined([getattr(p,key) for p in made]) for key in BESIDE}
         self.n = n
@@ -226,16 +230,17 @@ class KeptPasses(Passes):
         n:int, # How many
         generator:torch.Generator, # Source of the choice
         part:float|None=None, # Part of the images that may be drawn, the first ones; `None` is no curriculum
-    ) -> Pass: # With replacement
+    ) -> Pass: # With replacement; of several processes, each its rows
         "Draw passes"
-        if part is None or self.images is None: return self[torch.randint(self.n, (n,), generator=generator)]
+        if part is None or self.images is None:
+            return self[self.team.rows(torch.randint(self.n, (n,), generator=generator))]
         of = len(self.images)
         image = torch.randint(math.ceil(of*part), (n,), generator=generator)
-        return self[image + of*torch.randint(self.n//of, (n,), generator=generator)]
+        return self[self.team.rows(image + of*torch.randint(self.n//of, (n,), generator=generator))]
 
-def _keeps(one, batches, device):
+def _keeps(one, batches, device, processes):
     "Where passes are kept: beside the teacher if that leaves three quarters of what is free there"
-    if device.type!='cuda': return torch.device('cpu')
+    if device.type!='cuda' or processes>1: return torch.device('cpu')
     sizes = []
     one.map(lambda v: sizes.append(v.numel()*v.element_size()) or v)
     return device if 4*batches*sum(sizes)<torch.cuda.mem_get_info(device)[0] else torch.device('cpu')
@@ -266,4 +271,5 @@ class FreshPasses(Passes):
         of = 2**31 if self.images is None else math.ceil(len(self.images)*(1. if part is None else part))
         items = torch.randint(of, (n,), generator=generator)
         at = torch.randint(self.teacher.steps, (n,), generator=generator) if self.under=='step' else None
-        return self.make(items, self.teacher.draw(n, generator, at), at)
+        noise = {k:self.team.rows(v) for k,v in self.teacher.draw(n, generator, at).items()}
+        return self.make(self.team.rows(items), noise, self.team.rows(at))

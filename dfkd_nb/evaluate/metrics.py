@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['FAR', 'STANDARD', 'GAN_METRICS', 'check_features', 'check_pair', 'feature_level', 'sq_distances', 'offset_of',
-           'Reference', 'reference', 'moments', 'frechet_distance', 'kernel_mean', 'far_kernel', 'kid', 'knn_radii',
-           'precision_recall', 'density_coverage', 'standard_metrics', 'class_diversity', 'pair_distances', 'emd',
-           'kernel_width', 'mmd_gan_metrics', 'one_nn', 'root_fid', 'gan_metrics', 'sorted_w2', 'project', 'mind',
-           'relative', 'leave_groups_out', 'image_mse', 'reconstruction_scores', 'bits_per_dim', 'why_no_elbo']
+           'Reference', 'reference', 'moments', 'frechet_of_moments', 'frechet_distance', 'kernel_mean', 'far_kernel',
+           'kid', 'knn_radii', 'precision_recall', 'density_coverage', 'standard_metrics', 'class_diversity',
+           'pair_distances', 'emd', 'kernel_width', 'mmd_gan_metrics', 'one_nn', 'root_fid', 'gan_metrics', 'sorted_w2',
+           'project', 'mind', 'relative', 'leave_groups_out', 'image_mse', 'reconstruction_scores', 'bits_per_dim',
+           'why_no_elbo']
 
 # %% ../../nbs/evaluate/metrics.ipynb #b1e3664c
 import math
@@ -171,15 +172,22 @@ def moments(
     r = (x-mu)/math.sqrt(len(x)-1)
     return mu, np.linalg.qr(r, 'r') if len(r)>r.shape[1] else r
 
+def frechet_of_moments(
+    a:tuple, # Mean and root of the covariance, as `moments` gives them
+    b:tuple, # The same of the other set
+) -> float: # Squared distance, ≥ 0
+    "Squared Fréchet distance of two Gaussians, trace term as a nuclear norm"
+    (ma,ra),(mb,rb) = a,b
+    cross = np.linalg.svd(ra@rb.T, compute_uv=False).sum()
+    return float(max(((ma-mb)**2).sum() + (ra**2).sum() + (rb**2).sum() - 2*cross, 0))
+
 def frechet_distance(
     real, # Features `(n, d)` or a `Reference`
     fake, # Features `(m, d)`
 ) -> float: # Squared distance in feature units, ≥ 0; no root is taken
     "Squared Fréchet distance of the Gaussians fitted to two sets (Heusel et al. 2017), trace term as a nuclear norm"
     ref,y = check_pair(real, fake, 'Fréchet distance', 2)
-    (ma,ra),(mb,rb) = ref.moments,moments(ref.beside(y))
-    cross = np.linalg.svd(ra@rb.T, compute_uv=False).sum()
-    return float(max(((ma-mb)**2).sum() + (ra**2).sum() + (rb**2).sum() - 2*cross, 0))
+    return frechet_of_moments(ref.moments, moments(ref.beside(y)))
 
 # %% ../../nbs/evaluate/metrics.ipynb #e5c0d3dc
 @checked

@@ -7,7 +7,6 @@ __all__ = ['NO_IMAGES', 'CHECKS', 'shipped_class', 'problems']
 
 # %% ../../nbs/study/checks.ipynb #ch3cks02
 from collections import Counter
-from pathlib import Path
 import torch
 from ..data.access import RECORDS
 from ..data.hub import HUB
@@ -18,6 +17,7 @@ from ..guidance.losses import named_terms
 from ..models.classifier import build_steps
 from ..models.dgm import DGM
 from ..models.registry import load, model_class, read_config, registered, settings, student_of
+from .data_checks import data_problems
 from .settings import experiment, packed
 from ..synthesis.recipe import recipe_from
 
@@ -34,7 +34,7 @@ def _near(name, known): return did_you_mean(name, known) or f'; expected one of 
 
 def _own_data(study, known):
     "A folder of one's own images has roles; see `data.access`"
-    folder = Path(study.dataset)
+    folder = repo_root()/study.dataset
     if not folder.is_dir():
         yield f"dataset: {study.dataset!r} is no folder and none of {sorted(known)}{did_you_mean(study.dataset, known)}"
         return
@@ -66,7 +66,8 @@ def _places(study):
                    f"is your own, list its module in the environment variable DFKD_MODELS; else expected one of "
                    f"{sorted(registered())}")
         elif not issubclass(model_class(name), DGM): yield f"teacher: a {name} is no generative teacher"
-    if study.generator and not (generator/'model_index.json').is_file():
+    trained = study.generator.startswith('runs/')                                  # said by `data_checks`
+    if study.generator and not trained and not (generator/'model_index.json').is_file():
         if generator.is_dir() or study.generator.count('/')!=1:
             yield (f"generator: {study.generator!r} is neither a pipeline's folder, with a model_index.json, nor the "
                    "name of one on the hub, as owner/name")
@@ -307,8 +308,8 @@ def _also(study):
     for name in study.also:
         if study.of_records: yield f'also.{name}: the data {study.dataset!r} is no images, and evaluated once'
 
-CHECKS = (_places, _repeated, _sets, _waits, _blocks, _shapes, _students, _evaluation, _guidance, _classifiers, _also,
-          _deploy)
+CHECKS = (_places, _repeated, data_problems, _sets, _waits, _blocks, _shapes, _students, _evaluation, _guidance,
+          _classifiers, _also, _deploy)
 
 def problems(
     study # A `config.Study`

@@ -7,12 +7,14 @@ __all__ = ['Objective', 'cosine_lr', 'fit']
 
 # %% ../../nbs/training/loop.ipynb #a45ea30e
 import copy, math
+from functools import partial
 from pathlib import Path
 import pandas as pd, torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import nn
 from tqdm.auto import tqdm
 from ..files import atomic
+from .processes import synced_norms
 from ..noise import stream
 from ..options import PART, checked, in_range
 
@@ -65,8 +67,24 @@ def _resume(path, objective, opt, ema, config):
 def _optimiser(name, params, lr, weight_decay, momentum, betas, device):
     if name=='sgd': return torch.optim.SGD(params, lr=lr, momentum=momentum, weight_decay=weight_decay)
     if momentum: raise ValueError(f"momentum={momentum} belongs to optimizer='sgd'; Adam has its own moments")
-    fused = device.type=='cuda' or None
+    fused = device=='cuda' or None
     return torch.optim.Adam(params, lr=lr, betas=tuple(betas), weight_decay=weight_decay, fused=fused)
+
+def _accelerator(objective, desc):
+    "Training stays where the networks are; several processes have to be launched for that kind of device"
+    accelerator = Accelerator(device_placement=False,
+                              kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
+    at = {p.device.type for p in objective.parameters()}
+    if len(at)>1: raise ValueError(f"{desc}: the networks are on {sorted(at)}; move all of them to one device")
+    if accelerator.num_processes>1 and at!={accelerator.device.type}:
+        raise ValueError(f"{desc}: the networks are on {at.pop()}, but {accelerator.num_processes} processes were "
+                         f"launched for {accelerator.device.type}; move the networks there")
+    return accelerator
+
+def _mean(accelerator, v):
+    "A scalar of the log, over all processes"
+    v = torch.as_tensor(v).detach()
+    return float(v if accelerator.num_processes==1 else accelerator.reduce(v.to(accelerator.device), 'mean'))
 
 def _probe(probe, objective):
     if probe is None: return {}
@@ -96,6 +114,7 @@ def fit(
     log_every:int=25, # Steps between rows of the log
     probe=None, # `probe(**nets)` → scalars for each row of the log, called in evaluation mode without gradients
     best:str='', # A scalar of the log, e.g. of `probe`: the networks end with the weights where it was largest
+    split:bool=False, # Several processes: whether the objective takes its rows of one batch; else each draws its own
     about:dict|None=None, # Whatever else the run depends on, plain values; a checkpoint made with others is refused
     desc:str='fit', # Label of the progress bar
 ) -> pd.DataFrame: # Columns `step`, `loss` and whatever the objective logs
@@ -104,9 +123,10 @@ def fit(
     in_range('warmup', warmup, PART)
     if best and ema:
         raise ValueError(f"best={best!r} keeps the weights that were probed, ema={ema} their average; choose one")
-    accelerator = Accelerator()
+    accelerator = _accelerator(objective, desc)
     params = [p for p in objective.parameters() if p.requires_grad]
-    opt = _optimiser(optimizer, params, lr, weight_decay, momentum, betas, accelerator.device)
+    device = params[0].device.type
+    opt = _optimiser(optimizer, params, lr, weight_decay, momentum, betas, device)
     model,opt = accelerator.prepare(objective, opt)
     avg = copy.deepcopy(objective.nets) if ema else None
     checkpoint = Path(checkpoint) if checkpoint else None
@@ -116,15 +136,17 @@ def fit(
     if tuple(betas)!=(.9,.999): config |= dict(betas=list(betas))
     if best: config |= dict(best=best, log_every=log_every)
     config |= about or {}
+    if (count := accelerator.num_processes)>1: config |= dict(processes=count, split=split)
     start,log,kept = _resume(checkpoint, objective, opt, avg, config)
     model.train()
+    norms = partial(synced_norms, objective, count if split else 1)
     bar = tqdm(range(start,steps), initial=start, total=steps, desc=desc, mininterval=10,
                disable=not accelerator.is_main_process)
     for k in bar:
         for group in opt.param_groups: group['lr'] = lr*(cosine_lr(k,steps,warmup) if schedule=='cosine' else 1.)
-        low = torch.autocast(accelerator.device.type, torch.bfloat16, enabled=precision=='bf16')
-        with accelerator.autocast(), low:
-            loss,logs = model(stream(seed, k, accelerator.process_index), k/steps)
+        low = torch.autocast(device, torch.bfloat16, enabled=precision=='bf16')
+        with accelerator.autocast(), low, norms():
+            loss,logs = model(stream(seed, k, 0 if split else accelerator.process_index), k/steps)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"{desc}: loss is {loss.item()} at step {k}; lower lr={lr}, clip gradients, or "
                                      "use precision='fp32'")
@@ -136,8 +158,8 @@ def fit(
                 for a,p in zip(avg.state_dict().values(), objective.nets.state_dict().values()):
                     a.lerp_(p, 1-ema) if a.is_floating_point() else a.copy_(p)
         if (k+1)%log_every==0 or k+1==steps:
-            parts = {n:float(torch.as_tensor(v).detach()) for n,v in logs.items()}
-            row = {'step':k+1, 'loss':loss.item(), **parts, **_probe(probe, objective)}
+            parts = {n:_mean(accelerator, v) for n,v in logs.items()}
+            row = {'step':k+1, 'loss':_mean(accelerator, loss), **parts, **_probe(probe, objective)}
             if best:
                 if best not in row:
                     raise KeyError(f"best={best!r} is not in the log, which has {sorted(row)}; let probe return it")
