@@ -14,7 +14,7 @@ import torch, torch.nn.functional as F
 from ..training.processes import Team
 from .passes import OF_STEPS, UNDER, FreshPasses, KeptPasses, Pass, each_tensor, follow, fused
 from .pool import POOLS
-from ..models.dgm import DGM, PATHS, Trace, Variable, Visit, batch_norms, compare, elbo, first
+from ..models.dgm import DGM, PATHS, Trace, Variable, Visit, batch_norms, compare, elbo
 from ..noise import stream
 from ..options import CHOICES_OF, NATURAL, checked, in_range, one_of
 

@@ -108,18 +108,25 @@ from fastcore.basics import patch
 
 # %% ../../nbs/study/jobs.ipynb #c74bf995
 @patch
+def _making(self:Jobs, source, seed):
+    "How a set is made, and the files that it waits for"
+    own,needs = self.study.set_settings(source, seed),[*self.steering]
+    if self.study.synthesis[source].get('searched'):
+        own,needs = {**own, 'searched':self.found},[*needs, f'{self.found}/{TABLE}']
+    if self.trains_generator and own.get('decoder') in CHEAP:
+        own,needs = {'decoders':f'{self.work}/decoders/decoders', **own},[*needs, self.trained('decoders')]
+    return own,needs
+
+@patch
 def synthesise(self:Jobs,
     source:str, # Set
     seed:int, # Its seed
 ) -> Job:
     "Make a synthetic set; one that is `searched` waits for the search"
     folder = f'{self.work}/sets/{source}-s{seed}'
-    waits = bool(self.study.synthesis[source].get('searched'))
-    own = {**self.study.set_settings(source, seed), **({'searched':self.found} if waits else {})}
+    own,needs = self._making(source, seed)
     parts = [self.set_shard(source, seed, k).params['out'] for k in range(self.study.shards)] if self.sharded else []
-    needs = [*self.steering, *([f'{self.found}/{TABLE}'] if waits else []), *(f'{p}/{_SHARD_MARK}' for p in parts)]
-    if self.trains_generator and own.get('decoder') in CHEAP:
-        own,needs = {'decoders':f'{self.work}/decoders/decoders', **own},[*needs, self.trained('decoders')]
+    needs += [f'{p}/{_SHARD_MARK}' for p in parts]
     return self.job('E04_synthesise', folder, needs, **own, **({'begun':parts} if parts else {}),
                     **self.data, source=source, seed=seed, generator=self.generator, replace=True, out=folder,
                     results=f'{self.results}/synthesise/{source}/seed={seed}')
@@ -133,11 +140,9 @@ def set_shard(self:Jobs,
     "Make every n-th group of a set, in a folder of its own"
     n = self.study.shards
     folder = f'{self.work}/shards/{source}-s{seed}/{k}of{n}'
-    waits = bool(self.study.synthesis[source].get('searched'))
-    own = {**self.study.set_settings(source, seed), **({'searched':self.found} if waits else {})}
-    return self.job('E04_synthesise', folder, [*self.steering, *([f'{self.found}/{TABLE}'] if waits else [])], **own,
-                    **self.data, source=source, seed=seed, generator=self.generator, replace=True, shard=[k,n],
-                    out=folder)
+    own,needs = self._making(source, seed)
+    return self.job('E04_synthesise', folder, needs, **own, **self.data, source=source, seed=seed,
+                    generator=self.generator, replace=True, shard=[k,n], out=folder)
 
 @patch
 def distil(self:Jobs,
