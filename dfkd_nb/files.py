@@ -57,8 +57,8 @@ def _rename(tmp, path):
     finally: _put_back(_aside(path))
 
 _FULL = (errno.ENOSPC,errno.EDQUOT,errno.EFBIG)
-_TROUBLE = {**dict.fromkeys(_FULL, 'free some space'), **dict.fromkeys((errno.EACCES,errno.EPERM), 'allow writing there'),
-            errno.EROFS:'mount it writable', errno.EIO:'look after the disk'}      # Error of a disk → what to do
+_TROUBLE = {**dict.fromkeys(_FULL, 'free some space'), errno.EIO:'look after the disk', errno.EROFS:'mount it writable',
+            **dict.fromkeys((errno.EACCES,errno.EPERM), 'allow writing there')}      # Error of a disk → what to do
 
 def _remedy(e, folder, tmp):
     "What to do about an error, if it is the disk that refused what was being written; empty for any other"
