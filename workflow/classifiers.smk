@@ -9,7 +9,7 @@ rule transfer_set:
         f"{results}/transfer/{{set}}/seed={{seed}}/metrics.parquet"
     threads: 1
     params: cmd=shell_line(of_transfer_set)
-    shell: "{params.cmd}"
+    shell: "exec {params.cmd}"
 
 def of_classifier(J, w):
     return J.classifier_student(w.row, int(w.size), int(w.seed))
@@ -21,11 +21,11 @@ rule classifier_student:
         f"{results}/classifier/{{row}}-n{{size}}/seed={{seed}}/metrics.parquet"
     threads: 1
     params: cmd=shell_line(of_classifier)
-    shell: "{params.cmd}"
+    shell: "exec {params.cmd}"
 
 rule evaluate_classifiers:
     input: inputs(lambda J, w: J.evaluate_classifiers())
     output: f"{results}/evaluate_classifiers/metrics.parquet"
     threads: 1
     params: cmd=shell_line(lambda J, w: J.evaluate_classifiers())
-    shell: "{params.cmd}"
+    shell: "exec {params.cmd}"

@@ -5,14 +5,14 @@ rule guidance_cost:
     output: f"{results}/ladder/{{rung}}/seed=0/metrics.parquet"
     threads: 1
     params: cmd=shell_line(lambda J, w: J.guidance_cost(w.rung))
-    shell: "{params.cmd}"
+    shell: "exec {params.cmd}"
 
 rule search_guidance:
     input: inputs(lambda J, w: J.search_guidance())
     output: f"{results}/search/metrics.parquet", touch(f"{work}/search/done")
     threads: 1
     params: cmd=shell_line(lambda J, w: J.search_guidance())
-    shell: "{params.cmd}"
+    shell: "exec {params.cmd}"
 
 # the only place where the private images meet the trials: after the search is over
 rule evaluate_search:
@@ -20,11 +20,11 @@ rule evaluate_search:
     output: f"{results}/evaluate_search/metrics.parquet"
     threads: 1
     params: cmd=shell_line(lambda J, w: J.evaluate_search())
-    shell: "{params.cmd}"
+    shell: "exec {params.cmd}"
 
 rule leak_check:
     input: inputs(lambda J, w: J.leak_check())
     output: f"{results}/leakage/metrics.parquet"
     threads: 1
     params: cmd=shell_line(lambda J, w: J.leak_check())
-    shell: "{params.cmd}"
+    shell: "exec {params.cmd}"

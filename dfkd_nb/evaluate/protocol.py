@@ -20,7 +20,7 @@ from ..data.sources import noise_images, prior_images
 from . import metrics as M
 from ..cache import content_of
 from .cost import cost, half_costs, half_size
-from .features import extract
+from .features import check_extractor, extract
 from .intervals import suite
 from ..distil.depth import error_by_own_levels
 from ..models.dgm import DGM, elbo
@@ -48,6 +48,7 @@ class Protocol:
         for k in ('what','labels'): object.__setattr__(self, k, tuple(getattr(self,k)))
         if bad := sorted(set(self.what)-set(WHAT)):
             raise ValueError(f"what={list(self.what)}: {bad} are not among {WHAT}")
+        check_extractor(self.extractor)
         if self.sampling_steps<0: raise ValueError(f'sampling_steps={self.sampling_steps}: expected at least 0')
         for k in ('n','n_reference','n_test','latency_runs'):
             if getattr(self,k)<1: raise ValueError(f"{k}={getattr(self,k)}: expected at least 1")

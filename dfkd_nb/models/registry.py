@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from ..files import atomic
+from ..files import atomic, finite
 
 # %% ../../nbs/models/registry.ipynb #73b32857
 MODELS,PRESETS = {},{} # Name → class; name → settings that go with the name
@@ -107,6 +107,7 @@ def save_model(
     if type(model).__name__ not in MODELS:
         raise TypeError(f"{type(model).__name__} is not registered, so load would not find it; put "
                         "@dfkd_nb.models.registry.register above the class")
+    finite(model.state_dict(), f'{folder}: weights', 'nothing is written')
     with atomic(folder) as tmp:
         tmp.mkdir()
         model.save_pretrained(tmp)
