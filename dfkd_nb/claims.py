@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np, pandas as pd
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator, model_validator
 from scipy import stats as sps
-from .files import did_you_mean, strict_yaml
+from .files import did_you_mean, finite, strict_yaml
 from .stats import check_values, holm
 
 # %% ../nbs/claims.ipynb #e9eec3be
@@ -138,6 +138,7 @@ class Saved:
 def _moments(name, c, data, unit):
     "Mean, standard deviation and number of what a rule looks at, its limit, and the way back to ratios"
     if isinstance(data, Saved):
+        finite([data.value,data.lo,data.hi], f"claim {name!r}, the saved test", 'run its evaluation again')
         spread = (data.hi-data.lo)/2/sps.t.ppf(.975, data.n-1)*math.sqrt(data.n)
         if not c.ratio: return data.value, spread, data.n, c.limit, float
         if not data.base>0:
@@ -342,6 +343,8 @@ def part_values(
     c,metric,a,b = part
     rows = tables.get(c.table, pd.DataFrame())
     x,y = per_seed(rows, metric, **a),per_seed(rows, metric, **b)
+    for arm,v in ((a,x), (b,y)):
+        finite(dict(v), f"claim {claim.claim!r}, table {c.table}: {metric} of {arm}, seed", 'run these seeds again')
     if claim.unit=='seeds':
         seeds = x.index.intersection(y.index).difference(c.without_seeds)
         return (x[seeds].to_numpy(),y[seeds].to_numpy()) if len(seeds) else None

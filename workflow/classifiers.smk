@@ -10,7 +10,7 @@ rule transfer_set:
     threads: 1
     resources: **set_aside(of_transfer_set)
     params: cmd=shell_line(of_transfer_set)
-    shell: "{params.cmd}"
+    shell: "exec {params.cmd}"
 
 def of_classifier(J, w):
     return J.classifier_student(w.row, int(w.size), int(w.seed))
@@ -23,7 +23,7 @@ rule classifier_student:
     threads: 1
     resources: **set_aside(of_classifier)
     params: cmd=shell_line(of_classifier)
-    shell: "{params.cmd}"
+    shell: "exec {params.cmd}"
 
 rule evaluate_classifiers:
     input: inputs(lambda J, w: J.evaluate_classifiers())
@@ -31,4 +31,4 @@ rule evaluate_classifiers:
     threads: 1
     resources: **set_aside(lambda J, w: J.evaluate_classifiers())
     params: cmd=shell_line(lambda J, w: J.evaluate_classifiers())
-    shell: "{params.cmd}"
+    shell: "exec {params.cmd}"

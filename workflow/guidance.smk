@@ -6,7 +6,7 @@ rule guidance_cost:
     threads: 1
     resources: **set_aside(lambda J, w: J.guidance_cost(w.rung))
     params: cmd=shell_line(lambda J, w: J.guidance_cost(w.rung))
-    shell: "{params.cmd}"
+    shell: "exec {params.cmd}"
 
 rule search_guidance:
     input: inputs(lambda J, w: J.search_guidance())
@@ -14,7 +14,7 @@ rule search_guidance:
     threads: 1
     resources: **set_aside(lambda J, w: J.search_guidance())
     params: cmd=shell_line(lambda J, w: J.search_guidance())
-    shell: "{params.cmd}"
+    shell: "exec {params.cmd}"
 
 # the only place where the private images meet the trials: after the search is over
 rule evaluate_search:
@@ -23,7 +23,7 @@ rule evaluate_search:
     threads: 1
     resources: **set_aside(lambda J, w: J.evaluate_search())
     params: cmd=shell_line(lambda J, w: J.evaluate_search())
-    shell: "{params.cmd}"
+    shell: "exec {params.cmd}"
 
 rule leak_check:
     input: inputs(lambda J, w: J.leak_check())
@@ -31,7 +31,7 @@ rule leak_check:
     threads: 1
     resources: **set_aside(lambda J, w: J.leak_check())
     params: cmd=shell_line(lambda J, w: J.leak_check())
-    shell: "{params.cmd}"
+    shell: "exec {params.cmd}"
 
 rule leak_shard:
     input: inputs(lambda J, w: J.leak_shard(int(w.k)))
@@ -39,4 +39,4 @@ rule leak_shard:
     threads: 1
     resources: **set_aside(lambda J, w: J.leak_shard(int(w.k)))
     params: cmd=shell_line(lambda J, w: J.leak_shard(int(w.k)))
-    shell: "{params.cmd}"
+    shell: "exec {params.cmd}"

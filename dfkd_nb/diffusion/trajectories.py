@@ -13,7 +13,7 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 from ..cache import code_of
 from ..core import state_hash
-from ..files import atomic
+from ..files import atomic, finite
 from ..data.recolour import caption
 from .denoiser import Denoiser
 from .pipeline import embed, latent_shape
@@ -83,8 +83,9 @@ def trajectory_prior(
         "Latents of some items"
         items = [int(i) for i in items]
         path = Path(cache)/f'{_key(about, words, seed, items)}.safetensors' if cache else None
-        if path and path.is_file(): return load_file(path)
+        if path and path.is_file(): return finite(load_file(path), str(path), 'remove it, so that it is made again')
         z = torch.cat([make(seed, items[k:k+batch]) for k in range(0, len(items), batch)])
+        finite(z, 'latents of trajectories')
         if path:
             with atomic(path) as tmp: save_file({'z':z}, tmp)
         return {'z':z}

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['LITE0_SHA256', 'INCEPTION_CHAIN', 'NO_6E', 'EXTRACTORS', 'as_uint8_rgb', 'efficientnet_lite0', 'pixels',
-           'inception_tf', 'chain', 'pil_resize', 'inception_tv_no6e', 'build_extractor', 'cache_key', 'extract']
+           'inception_tf', 'chain', 'pil_resize', 'inception_tv_no6e', 'check_extractor', 'build_extractor',
+           'cache_key', 'extract']
 
 # %% ../../nbs/evaluate/features.ipynb #2f4852cf
 import hashlib
@@ -108,13 +109,19 @@ def inception_tv_no6e(
 EXTRACTORS = {'efficientnet-lite0':efficientnet_lite0, 'pixels':pixels,
               'inception-tf':inception_tf, 'inception-tv-no6e':inception_tv_no6e}
 
+def check_extractor(
+    name:str # Key of `EXTRACTORS`
+) -> None:
+    "Raise `KeyError` on an unknown name"
+    if name not in EXTRACTORS: raise KeyError(f"unknown extractor {name!r}; expected one of {sorted(EXTRACTORS)}")
+
 @lru_cache(maxsize=None)
 def build_extractor(
     name:str, # Key of `EXTRACTORS`
     device:str='cpu', # Where to run it
 ): # Function from uint8 `(b, 3, h, w)` to float32 `(b, d)`
     "Build an extractor once per process; raises `KeyError` on an unknown name"
-    if name not in EXTRACTORS: raise KeyError(f"unknown extractor {name!r}; expected one of {sorted(EXTRACTORS)}")
+    check_extractor(name)
     return EXTRACTORS[name](device)
 
 def cache_key(

@@ -15,6 +15,7 @@ import numpy as np, pandas as pd, torch
 from ..core import frozen
 from ..data.images import ImageSet
 from ..cache import code_of, content_of
+from .features import check_extractor
 from .leakage import (closeness, member_share, membership_auc, membership_scores, neighbours,
                                       real_images, roc)
 from ..models.dgm import DGM
@@ -39,6 +40,7 @@ class LeakProtocol:
 
     def __post_init__(self):
         object.__setattr__(self, 'spaces', tuple(self.spaces))
+        for k in self.spaces: check_extractor(k)
         if not self.spaces: raise ValueError("spaces is empty: expected 'pixels' or names of feature extractors")
         check_fields(self)
 

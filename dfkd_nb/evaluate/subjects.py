@@ -7,11 +7,11 @@ __all__ = ['SET_MARK', 'STUDENT_MARK', 'Turns', 'finished', 'split_name', 'read_
            'Measured', 'Keeper', 'measure_model']
 
 # %% ../../nbs/evaluate/subjects.ipynb #becbad83
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 import numpy as np, torch
 from ..core import state_hash
+from ..files import read_json
 from ..cache import cached, content_of
 from .protocol import (WHAT, Bench, cost_rows, depth_rows, fidelity_rows, generation_rows,
                                        half_rows, inference, inference_rows, reconstruction_rows, samples)
@@ -68,7 +68,7 @@ def read_who(
     "What E05 says of a student; raises `FileNotFoundError` if it says nothing"
     path = Path(folder)/'who.json'
     if not path.is_file(): raise FileNotFoundError(f"{path} is missing: distil this student again (E05)")
-    made = json.loads(path.read_text())
+    made = read_json(path)
     return made,made.pop('encodes'),made.pop('taught',True)
 
 def width_of(

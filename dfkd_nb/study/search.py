@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 import pandas as pd, torch
 from torch import nn
-from ..files import atomic, ensure_writable
+from ..files import read_json, sole_writer, write_json
 from ..guidance.losses import Guidance, checked_grad, term_weights
 from ..noise import stream
 from ..options import checked
@@ -25,7 +25,7 @@ def load_choice(
     if not run.is_file():
         raise FileNotFoundError(f"{run} is missing: searched={str(results)!r} must be the results folder of a finished "
                                 "search (E14)")
-    chosen = json.loads(run.read_text()).get('chosen')
+    chosen = read_json(run).get('chosen')
     if not chosen:
         raise ValueError(f"{run} names no choice: it is the record of another experiment; "
                          "expected that of a search (E14)")
@@ -100,14 +100,14 @@ def propose(
 def _same_search(folder, about, replace):
     "Begin, or go on with the search that the folder holds; `ValueError` if that is another one"
     path = folder/'search.json'
-    old = json.loads(path.read_text()) if path.is_file() else None
+    old = read_json(path) if path.is_file() else None
     if old==about: return
     if old and not replace:
         differ = ', '.join(sorted(k for k in old.keys()|about.keys() if old.get(k)!=about.get(k)))
         raise ValueError(f"{path} describes another search (different {differ}); delete {folder} to start again, "
                          "or choose another folder")
     for f in folder.glob('trial-*.json'): f.unlink()
-    with atomic(path) as tmp: tmp.write_text(json.dumps(about, indent=1))
+    write_json(path, about, indent=1)
 
 @checked
 def search(
@@ -122,8 +122,13 @@ def search(
 ) -> pd.DataFrame: # One row per trial: `trial`, parameters, criteria
     "Minimise a criterion; raises `ValueError` if the folder holds another search"
     about = json.loads(json.dumps(dict(about or {}, space=space, objective=objective, seed=seed)))
-    folder,rows = ensure_writable(folder),[]
-    _same_search(folder, about, replace)
+    with sole_writer(folder):
+        _same_search(Path(folder), about, replace)
+        return _searched(evaluate, space, trials, Path(folder), objective, seed)
+
+def _searched(evaluate, space, trials, folder, objective, seed):
+    "The trials that there are, and those that are missing"
+    rows = []
     for k in range(trials):
         at = folder/f'trial-{k:03d}.json'
         if not at.is_file():
@@ -133,6 +138,6 @@ def search(
                 raise KeyError(f"evaluate gave {sorted(criteria)}, but {objective!r} is to be minimised")
             if both := sorted(set(params)&set(criteria)):
                 raise KeyError(f"{both} name a parameter and a criterion; call one of them otherwise")
-            with atomic(at) as tmp: tmp.write_text(json.dumps(dict(params=params, criteria=criteria), indent=1))
-        rows.append(json.loads(at.read_text()))
+            write_json(at, dict(params=params, criteria=criteria), indent=1)
+        rows.append(read_json(at))
     return pd.DataFrame([dict(trial=k, **r['params'], **r['criteria']) for k,r in enumerate(rows)])
