@@ -20,7 +20,7 @@ from ..data.sources import noise_images, prior_images
 from . import metrics as M
 from ..cache import content_of
 from .cost import cost, half_costs, half_size
-from .features import extract
+from .features import check_extractor, extract
 from .intervals import suite
 from ..distil.depth import error_by_own_levels
 from ..models.dgm import DGM, elbo
@@ -50,6 +50,7 @@ class Protocol:
         if bad := sorted(set(self.what)-set(WHAT)):
             raise ValueError(f"what={list(self.what)}: {bad} are not among {WHAT}")
         check_fields(self)
+        check_extractor(self.extractor)
         if self.jackknife_groups==1: raise ValueError("jackknife_groups=1: expected 2 or more, or 0 for none")
 
 TEACHER_SAMPLES = 'teacher_samples' # Role of images that the teacher drew for a choice without data

@@ -13,7 +13,7 @@ import torch
 from huggingface_hub import ModelHubMixin
 from safetensors import SafetensorError
 from torch import nn
-from ..files import atomic, data_dir, did_you_mean
+from ..files import atomic, data_dir, did_you_mean, finite
 from ..options import known_keys
 
 # %% ../../nbs/models/registry.ipynb #73b32857
@@ -108,6 +108,7 @@ def save_model(
     if type(model).__name__ not in MODELS:
         raise TypeError(f"{type(model).__name__} is not registered, so load would not find it; put "
                         "@dfkd_nb.models.registry.register above the class")
+    finite(model.state_dict(), f'{folder}: weights', 'nothing is written')
     with atomic(folder) as tmp:
         tmp.mkdir()
         model.save_pretrained(tmp)

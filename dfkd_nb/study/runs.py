@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 import pydantic
-from ..files import atomic, did_you_mean, ensure_writable, needed
+from ..files import atomic, did_you_mean, end_with_parent, needed, sole_writer
 from ..options import check_option
 from .loads import external_loads
 
@@ -129,7 +129,9 @@ def read_params(
 ) -> dict: # Name → value
     "Parameters of a run, many at once"
     import yaml
-    if source.lstrip().startswith('{'): return json.loads(source)
+    if source.lstrip().startswith('{'):
+        try: return json.loads(source)
+        except ValueError as e: raise ValueError(f"--params {source[:60]}…: not valid JSON ({e})") from e
     if not Path(source).is_file():
         raise FileNotFoundError(f"no file {source} of parameters; expected YAML, or an object {{…}}")
     found = yaml.safe_load(Path(source).read_text(encoding='utf-8'))
@@ -171,13 +173,19 @@ def run_notebook(
     /, # so that a notebook may have parameters called `nb` and `out`
     **params # Values that replace the notebook's defaults
 ) -> Path: # `out`
-    "Execute `nb` with `params`, refusing unknown names; `RuntimeError` names the cell that failed"
+    "Execute `nb` with `params`, refusing unknown names; `RuntimeError` names the cell that failed, or who runs it"
     params,out = check_params(nb, params),Path(out)
+    with sole_writer(out.parent, out.name): return _executed(nb, out, params)
+
+# `prctl(PR_SET_PDEATHSIG, SIGKILL)`: a kernel ends with the process that started it, however that ended
+_WITH_PARENT = """--IPKernelApp.exec_lines=__import__('ctypes').CDLL(None).prctl(1, 9);"""
+
+def _executed(nb, out, params):
     pm = _need('papermill')
-    ensure_writable(out.parent)
     running,failed = (out.with_name(f'{out.stem}.{o}.ipynb') for o in ('running','failed'))
     # a kernel that is told to stop on a busy machine says that it was interrupted, as an error; cells raise theirs
     quiet = dict(progress_bar=sys.stderr.isatty(), extra_arguments=['--IPKernelApp.log_level=CRITICAL'])
+    if sys.platform=='linux': quiet['extra_arguments'].append(_WITH_PARENT)
     running.unlink(missing_ok=True)
     try:
         # sockets of its own: ports chosen by two kernels at once may collide. Their paths end at about 107 characters
@@ -317,6 +325,7 @@ def main(
 ):
     "Run or render a notebook; ends with `error: …` where that is not possible"
     args = sys.argv[1:] if args is None else args
+    if os.environ.get('DFKD_END_WITH_PARENT'): end_with_parent()                  # a workflow says so, nohup does not
     if len(args)<2: sys.exit(f"usage: {USAGE}")
     nb,out,*words = args
     if int(os.environ.get('RANK', 0)):            # of several processes the first one keeps its copy
