@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np, torch
 from ..core import state_hash
 from ..cache import cached, content_of
+from ..integrity import verify_file
 from .protocol import (WHAT, Bench, cost_rows, depth_rows, fidelity_rows, generation_rows,
                                        half_rows, inference, inference_rows, reconstruction_rows, samples)
 from ..models.dgm import DGM
@@ -50,7 +51,7 @@ def read_who(
     "What E05 says of a student; raises `FileNotFoundError` if it says nothing"
     path = Path(folder)/'who.json'
     if not path.is_file(): raise FileNotFoundError(f"{path} is missing: distil this student again (E05)")
-    made = json.loads(path.read_text())
+    made = json.loads(verify_file(path, 'distil this student again (E05), or restore the file').read_text())
     return made,made.pop('encodes'),made.pop('taught',True)
 
 def width_of(

@@ -15,7 +15,8 @@ from types import SimpleNamespace
 import pandas as pd
 from ..claims import ALIKE, load_claims, parse_claims
 from ..files import repo_root, strict_yaml
-from ..study.results import KEYS, load_results, summarise
+from ..integrity import verify_file
+from ..study.results import KEYS, load_results, read_table, summarise
 from ..synthesis.recipe import Recipe, Step
 
 # %% ../../nbs/report/reading.ipynb #44a53bbb
@@ -132,7 +133,7 @@ def side_tables(
     "Tables that lie beside those of single runs"
     parts = []
     for f in sorted(Path(folder).glob(f'*/seed=*/{name}')):
-        parts.append(pd.read_parquet(f).assign(run=f.parent.parent.name, seed=int(f.parent.name.removeprefix('seed='))))
+        parts.append(read_table(f).assign(run=f.parent.parent.name, seed=int(f.parent.name.removeprefix('seed='))))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=['run','seed'])
 
 COMPARED = dict(arm='B', width=8, size=0) # Students whose sources every evaluation compared before it said which
@@ -143,7 +144,7 @@ def saved_tests(
 ) -> pd.DataFrame: # Columns `TESTS`; for students also some of `claims.ALIKE`
     "Paired tests; those of older evaluations are described by the students that were compared"
     if not Path(file).is_file(): return pd.DataFrame(columns=TESTS)
-    tests = pd.read_parquet(file)
+    tests = read_table(file)
     compared = (record.get('params') or {}).get('compared') or COMPARED
     students = tests.a.str.startswith(f"{compared.get('arm','')} ")
     for k in ALIKE:
@@ -164,7 +165,7 @@ def trace_ends(
 def _records(results):
     "Every `run.json` of a study, by its folder"
     files = sorted(results.rglob('run.json'))
-    return {f.parent.relative_to(results).as_posix():json.loads(f.read_text()) for f in files}
+    return {f.parent.relative_to(results).as_posix():json.loads(verify_file(f).read_text()) for f in files}
 
 # %% ../../nbs/report/reading.ipynb #62712796
 def _usual_sets(rows):

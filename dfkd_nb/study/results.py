@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['KEYS', 'SHARES', 'PACKAGES', 'budget_rows', 'check_rows', 'package_versions', 'as_run', 'run_config', 'save_results',
-           'load_results', 'summarise', 'with_anchors']
+           'save_table', 'read_table', 'save_json', 'load_results', 'summarise', 'with_anchors']
 
 # %% ../../nbs/study/results.ipynb #b392dbd4
 import importlib.metadata, json, math, platform, subprocess, time
 from pathlib import Path
-import numpy as np, pandas as pd, torch
-from ..files import atomic, ensure_writable, repo_root
+import numpy as np, pandas as pd, pyarrow as pa, torch
+from ..files import ensure_writable, repo_root
+from ..integrity import SUMS, sealed, verify_file
 from ..evaluate.metrics import relative
 from ..stats import t_interval
 
@@ -112,11 +113,39 @@ def save_results(
     out:Path, # Run folder, made if absent
     config:dict, # From `run_config`
 ) -> pd.DataFrame: # The table as written
-    "Check the rows, then write `run.json` and `metrics.parquet` under `out`"
+    "Check the rows, then write `run.json`, `metrics.parquet` and the list of their checksums under `out`"
     df,out = check_rows(rows),ensure_writable(out)
-    with atomic(out/'run.json') as tmp: tmp.write_text(json.dumps(_portable(config), indent=1, sort_keys=True)+'\n')
-    with atomic(out/'metrics.parquet') as tmp: df.to_parquet(tmp, index=False)
+    (out/SUMS).unlink(missing_ok=True)                   # of an earlier run: its further tables are none of this one
+    save_json(_portable(config), out/'run.json', indent=1, sort_keys=True)
+    save_table(df, out/'metrics.parquet')
     return df
+
+def save_table(
+    df:pd.DataFrame, # Any table of a run
+    path:Path, # File, `….parquet`
+) -> Path: # `path`
+    "Write a table, all or nothing, and its checksum into the list beside it"
+    with sealed(path) as tmp: df.to_parquet(tmp, index=False)
+    return Path(path)
+
+def read_table(
+    path:Path # Written by `save_table`
+) -> pd.DataFrame: # The table
+    "Read a table; `ValueError` names a file that is damaged, or of another run than the list beside it"
+    remedy = 'run its experiment again, or restore the folder as a whole'
+    try: return pd.read_parquet(verify_file(path, remedy))
+    except (OSError,pa.ArrowException) as e:
+        if isinstance(e, FileNotFoundError): raise
+        raise ValueError(f"{path} is damaged, or no table ({type(e).__name__}); {remedy}") from e
+
+def save_json(
+    value, # Plain values
+    path:Path, # File
+    **how # `indent`, `sort_keys`
+) -> Path: # `path`
+    "Write what belongs to a run, all or nothing, and its checksum into the list beside it"
+    with sealed(path) as tmp: tmp.write_text(json.dumps(value, **how)+'\n')
+    return Path(path)
 
 def load_results(
     folder:Path # Folder to search, with all its subfolders
@@ -125,7 +154,7 @@ def load_results(
     files = sorted(Path(folder).rglob('metrics.parquet'))
     if not files:
         raise FileNotFoundError(f"no metrics.parquet below {folder}; run the experiments first, e.g. `make study`")
-    dfs = [pd.read_parquet(f).assign(run=f.parent.relative_to(folder).as_posix()) for f in files]
+    dfs = [read_table(f).assign(run=f.parent.relative_to(folder).as_posix()) for f in files]
     for f,df in zip(files,dfs):
         if missing := [k for k in KEYS if k not in df]:
             raise ValueError(f"{f} lacks columns {missing}; run its experiment again")

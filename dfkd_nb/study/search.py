@@ -10,7 +10,8 @@ import json
 from pathlib import Path
 import pandas as pd, torch
 from torch import nn
-from ..files import atomic, ensure_writable
+from ..files import ensure_writable
+from ..integrity import sealed, verify_file
 from ..guidance.losses import Guidance, checked_grad, term_weights
 from ..noise import stream
 
@@ -24,7 +25,7 @@ def load_choice(
     if not run.is_file():
         raise FileNotFoundError(f"{run} is missing: searched={str(results)!r} must be the results folder of a finished "
                                 "search (E14)")
-    chosen = json.loads(run.read_text()).get('chosen')
+    chosen = json.loads(verify_file(run).read_text()).get('chosen')
     if not chosen:
         raise ValueError(f"{run} names no choice: it is the record of another experiment; "
                          "expected that of a search (E14)")
@@ -97,14 +98,14 @@ def propose(
 def _same_search(folder, about, replace):
     "Begin, or go on with the search that the folder holds; `ValueError` if that is another one"
     path = folder/'search.json'
-    old = json.loads(path.read_text()) if path.is_file() else None
+    old = json.loads(verify_file(path).read_text()) if path.is_file() else None
     if old==about: return
     if old and not replace:
         differ = ', '.join(sorted(k for k in old.keys()|about.keys() if old.get(k)!=about.get(k)))
         raise ValueError(f"{path} describes another search (different {differ}); delete {folder} to start again, "
                          "or choose another folder")
     for f in folder.glob('trial-*.json'): f.unlink()
-    with atomic(path) as tmp: tmp.write_text(json.dumps(about, indent=1))
+    with sealed(path) as tmp: tmp.write_text(json.dumps(about, indent=1))
 
 def search(
     evaluate, # `evaluate(k, params)` → dict of criteria, lower is better
@@ -130,6 +131,6 @@ def search(
                 raise KeyError(f"evaluate gave {sorted(criteria)}, but {objective!r} is to be minimised")
             if both := sorted(set(params)&set(criteria)):
                 raise KeyError(f"{both} name a parameter and a criterion; call one of them otherwise")
-            with atomic(at) as tmp: tmp.write_text(json.dumps(dict(params=params, criteria=criteria), indent=1))
-        rows.append(json.loads(at.read_text()))
+            with sealed(at) as tmp: tmp.write_text(json.dumps(dict(params=params, criteria=criteria), indent=1))
+        rows.append(json.loads(verify_file(at, 'delete it and all later ones to make them again').read_text()))
     return pd.DataFrame([dict(trial=k, **r['params'], **r['criteria']) for k,r in enumerate(rows)])

@@ -16,7 +16,7 @@ from ..core import state_hash
 from ..files import atomic, ensure_writable
 from ..data.recolour import caption
 from ..data.sources import drawn_from
-from ..data.synthetic import save_png
+from ..data.synthetic import finish_set, read_group, save_png, seal_group
 from ..diffusion.decoders import KINDS, load_decoder
 from ..diffusion.denoiser import nearest_class
 from ..diffusion.pipeline import latent_shape
@@ -89,7 +89,7 @@ def _write_group(out, g, indices, sampled, prompts, labels, recipe, classes):
             strip = torch.cat([s[row] for s in sampled.strips], -1)
             save_png(strip, out/'strips'/f'{i:06d}.png')
     rows = [_row(i, row, prompts[row], labels[row], sampled, recipe, classes, g==0) for row,i in enumerate(indices)]
-    with atomic(out/'groups'/f'{g:05d}.json') as tmp: tmp.write_text(json.dumps(rows))
+    seal_group(out, g, rows)
 
 def _description(recipe, guidance, pipe, classes, adversary, decoder, prior):
     "All that a set depends on"
@@ -163,12 +163,11 @@ def synthesise(
     known,groups = {},recipe.groups
     missing = [g for g in range(len(groups)) if not (out/'groups'/f'{g:05d}.json').is_file()]
     mine = [g for g in missing if g%shard[1]==shard[0]]
+    for g in sorted(set(range(len(groups)))-set(missing)): read_group(out, g)     # as they were made, or refused
     for g in tqdm(mine, desc=out.name, unit='group', mininterval=5):
         if adversary: guidance.student = adversary(out, g)
         made = synthesise_group(pipe, guidance, recipe, groups[g], classes, decoder, known, prior=prior)
         _write_group(out, g, groups[g], *made, recipe, classes)
-    records = sorted((out/'groups').glob('*.json'))
-    if len(records)==len(groups):
-        rows = [r for f in records for r in json.loads(f.read_text())]
-        with atomic(out/'images'/'metadata.jsonl') as tmp: tmp.write_text(''.join(json.dumps(r)+'\n' for r in rows))
+    if len(list((out/'groups').glob('*.json')))==len(groups):
+        finish_set(out, [r for g in range(len(groups)) for r in read_group(out, g)])
     return out

@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from torch import nn
 from tqdm.auto import tqdm
 from ..files import atomic
+from ..integrity import load_archive
 from ..noise import stream
 
 # %% ../../nbs/training/loop.ipynb #d2446151
@@ -51,9 +52,9 @@ def _save(path, step, objective, opt, ema, log, config, kept):
 
 def _resume(path, objective, opt, ema, config):
     if not (path and path.is_file()): return 0,[],None
-    try: state = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as e:
-        raise ValueError(f"checkpoint {path} is damaged ({type(e).__name__}); delete it to start again") from e
+    state = load_archive(path, 'delete it to start again')
+    if not isinstance(state, dict) or not {'step','config','nets','opt','log'}<=state.keys():
+        raise ValueError(f"{path} is no checkpoint of this loop; choose another folder")
     if differ := sorted(k for k in config.keys()|state['config'].keys() if state['config'].get(k)!=config.get(k)):
         raise ValueError(f"checkpoint {path} is of a run with other settings ({', '.join(differ)}); delete it or "
                          "choose another folder")
@@ -94,13 +95,16 @@ def fit(
     log_every:int=25, # Steps between rows of the log
     probe=None, # `probe(**nets)` → scalars for each row of the log, called in evaluation mode without gradients
     best:str='', # A scalar of the log, e.g. of `probe`: the networks end with the weights where it was largest
-    about:dict|None=None, # Whatever else the run depends on, plain values; a checkpoint made with others is refused
+    about:dict|None=None, # Whatever else the run depends on: data, start, batch; needed with a `checkpoint`, see above
     desc:str='fit', # Label of the progress bar
 ) -> pd.DataFrame: # Columns `step`, `loss` and whatever the objective logs
     "Minimise an objective with Adam or SGD; raises `FloatingPointError` naming the step if the loss is not finite"
     if steps<1: raise ValueError(f"{desc}: steps={steps}, expected at least one")
     if len(betas)!=2 or not all(0<=b<1 for b in betas):
         raise ValueError(f"{desc}: betas={betas}, expected two numbers in [0, 1)")
+    if checkpoint and about is None:
+        raise ValueError(f"{desc}: a checkpoint needs `about`: all that the run depends on and fit cannot see (content "
+                         "of its data, start, batch, settings of the loss), so that no other goes on from it")
     if best and ema:
         raise ValueError(f"best={best!r} keeps the weights that were probed, ema={ema} their average; choose one")
     accelerator = Accelerator()
