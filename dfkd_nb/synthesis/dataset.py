@@ -6,25 +6,26 @@
 __all__ = ['starts', 'synthesise_group', 'synthesise']
 
 # %% ../../nbs/synthesis/dataset.ipynb #7732f070
-import dataclasses, json, shutil
+import contextlib, dataclasses, json
 from pathlib import Path
 import torch
 from diffusers import StableDiffusionPipeline
 from torch import nn
 from tqdm.auto import tqdm
 from ..core import state_hash
-from ..files import atomic, ensure_writable
+from ..files import finite, read_json, sole_writer, write_json
 from ..data.recolour import caption
 from ..data.sources import drawn_from
-from ..data.synthetic import finish_set, read_group, save_png, seal_group
+from ..data.synthetic import (group_rows, recipe_hash, replacing, restore, save_png, verify_groups, write_group,
+                                    write_mark)
 from ..diffusion.decoders import KINDS, load_decoder
 from ..diffusion.denoiser import nearest_class
-from ..diffusion.pipeline import latent_shape
+from ..diffusion.pipeline import embed, latent_shape
 from ..guidance.losses import Guidance
 from ..models.dgm import DGM
 from ..noise import item_noise, stream
 from .recipe import Recipe
-from .sampler import denoise
+from .sampler import check_run, denoise
 
 # %% ../../nbs/synthesis/dataset.ipynb #238e7edc
 @torch.no_grad()
@@ -58,16 +59,18 @@ def synthesise_group(
     labels = torch.tensor([i%len(classes) if recipe.prompted else -1 for i in indices])
     if recipe.nearest: labels = nearest_class(pipe, init, classes, z, known=known)
     prompts = prompts or [_prompt(recipe, classes, k) for k in labels.tolist()]
-    infers = isinstance(teacher,DGM) and teacher.can('infer')
-    last = [teacher.steps-1]*len(indices) if infers and teacher.steps else None
     def fresh(t, r):
         sources = [stream(seed, 'rounds', int(i), t, r) for i in indices]
         return torch.stack([torch.randn(shape, generator=g) for g in sources])
     made = denoise(pipe, z, prompts, recipe, guidance=guidance, init=init, fresh=fresh,
-                   noise=teacher.noise(seed, indices, 'posterior', last) if infers else None,
-                   labels=labels if recipe.prompted else None, generator=stream(seed, 'cutmix', first, 0),
-                   decoder=decoder, known=known, watch=watch)
+                   noise=_posterior_noise(teacher, seed, indices), labels=labels if recipe.prompted else None,
+                   generator=stream(seed, 'cutmix', first, 0), decoder=decoder, known=known, watch=watch)
     return made,prompts,labels.tolist()
+
+def _posterior_noise(teacher, seed, indices):
+    "What a teacher that infers is given besides images"
+    if not (isinstance(teacher,DGM) and teacher.can('infer')): return None
+    return teacher.noise(seed, indices, 'posterior', [teacher.steps-1]*len(indices) if teacher.steps else None)
 
 def _prompt(recipe, classes, k):
     return caption(classes[k], recipe.foreground, recipe.background) if recipe.prompted else ''
@@ -81,15 +84,16 @@ def _row(i, row, prompt, label, sampled, recipe, classes, strips):
             'label':label, 'seed':recipe.seed, 'timesteps':[s['t'] for s in sampled.losses], **kept,
             'losses':{k:[s[k][row] for s in sampled.losses] for k in terms}}
 
-def _write_group(out, g, indices, sampled, prompts, labels, recipe, classes):
-    "Images and strips, and last the record, which is the commit mark"
+def _write_group(out, g, indices, sampled, prompts, labels, recipe, classes, by):
+    "Images and strips, and last the record, which is the commit mark; `ValueError` if anything is not finite"
+    rows = [_row(i, row, prompts[row], labels[row], sampled, recipe, classes, g==0) for row,i in enumerate(indices)]
+    finite(rows, f'{out}, group {g}: images', 'the group is not kept; take a smaller step (rho)')
     for row,i in enumerate(indices):
         save_png(sampled.images[row], out/'images'/f'{i:06d}.png')
         if g==0 and sampled.strips:
             strip = torch.cat([s[row] for s in sampled.strips], -1)
             save_png(strip, out/'strips'/f'{i:06d}.png')
-    rows = [_row(i, row, prompts[row], labels[row], sampled, recipe, classes, g==0) for row,i in enumerate(indices)]
-    seal_group(out, g, rows)
+    write_group(out/'groups'/f'{g:05d}.json', rows, by)
 
 def _description(recipe, guidance, pipe, classes, adversary, decoder, prior):
     "All that a set depends on"
@@ -102,20 +106,18 @@ def _description(recipe, guidance, pipe, classes, adversary, decoder, prior):
     if prior: made['prior'] = getattr(prior, 'about', getattr(prior, '__name__', type(prior).__name__))
     return json.loads(json.dumps(made, default=str))
 
+@contextlib.contextmanager
 def _claim(out, made, replace):
-    "Make a folder this set's, or refuse one that is another's"
-    path = ensure_writable(out)/'recipe.json'
-    old = json.loads(path.read_text()) if path.is_file() else made
-    if old!=made:
+    "A folder is this set's meanwhile, or refused because it is another's"
+    path = out/'recipe.json'
+    old = read_json(path) if path.is_file() else made
+    if old!=made and not replace:
         diff = [k for k in made if old.get(k)!=made[k]] or sorted(old.keys()-made.keys())
-        if not replace:
-            raise ValueError(f"{path} describes another run (different {', '.join(diff)}); choose an empty output "
-                             "folder, or replace it")
-        for name in ('groups','images','strips','adversary'):     # the commit marks first
-            if (out/name).exists(): shutil.rmtree(out/name)
-        path.unlink()
-    if not path.is_file():
-        with atomic(path) as tmp: tmp.write_text(json.dumps(made, indent=1))
+        raise ValueError(f"{path} describes another run (different {', '.join(diff)}); choose an empty output "
+                         "folder, or replace it")
+    with replacing(out) if old!=made else contextlib.nullcontext():
+        if old!=made or not path.is_file(): write_json(path, made, indent=1)
+        yield
 
 def _refuse_set(teacher, recipe, classes, shard, replace, adversary, labels):
     "Whatever cannot be made as asked"
@@ -142,6 +144,20 @@ def _refuse_set(teacher, recipe, classes, shard, replace, adversary, labels):
         raise ValueError("an adversary learns from all groups before the next; make the set in one shard")
 
 # %% ../../nbs/synthesis/dataset.ipynb #cbd5e93e
+def _records(out): return sorted((out/'groups').glob('*.json'))
+
+@torch.no_grad()
+def _rehearse(pipe, guidance, recipe, classes, decoder, known):
+    "Refuse now what would be refused later: by the sampler, or by the teacher, of the smallest group of noisy images"
+    check_run(pipe, recipe, guidance, decoder)
+    indices,teacher = min(recipe.groups, key=len),guidance.teacher
+    labels = torch.tensor([i%len(classes) for i in indices]) if recipe.prompted else None
+    embed(pipe, [_prompt(recipe, classes, k) for k in range(len(classes))][:recipe.n], recipe.scale>1, known)
+    g = torch.Generator().manual_seed(0)
+    images = torch.rand(len(indices), *teacher.shape, generator=g).to(pipe.unet.device)
+    noise = _posterior_noise(teacher, recipe.seed, indices)
+    guidance(images, noise and {k:v.to(images.device) for k,v in noise.items()}, labels)
+
 def synthesise(
     pipe:StableDiffusionPipeline, # Frozen pipeline
     teacher:nn.Module, # Frozen teacher: a `DGM`, or a classifier
@@ -159,15 +175,18 @@ def synthesise(
     _refuse_set(teacher, recipe, classes, shard, replace, adversary, labels)
     out,guidance = Path(out),Guidance(teacher, recipe.weights, recipe.seed, prior=prior, labels=labels)
     decoder = load_decoder(recipe.step.decoder, pipe.vae, decoders) if recipe.step.decoder in KINDS else None
-    _claim(out, _description(recipe, guidance, pipe, classes, adversary, decoder, prior), replace)
-    known,groups = {},recipe.groups
-    missing = [g for g in range(len(groups)) if not (out/'groups'/f'{g:05d}.json').is_file()]
-    mine = [g for g in missing if g%shard[1]==shard[0]]
-    for g in sorted(set(range(len(groups)))-set(missing)): read_group(out, g)     # as they were made, or refused
-    for g in tqdm(mine, desc=out.name, unit='group', mininterval=5):
-        if adversary: guidance.student = adversary(out, g)
-        made = synthesise_group(pipe, guidance, recipe, groups[g], classes, decoder, known, prior=prior)
-        _write_group(out, g, groups[g], *made, recipe, classes)
-    if len(list((out/'groups').glob('*.json')))==len(groups):
-        finish_set(out, [r for g in range(len(groups)) for r in read_group(out, g)])
+    known,groups,(k,shards) = {},recipe.groups,shard
+    _rehearse(pipe, guidance, recipe, classes, decoder, known)
+    made = _description(recipe, guidance, pipe, classes, adversary, decoder, prior)
+    with sole_writer(out, shared=shards>1), sole_writer(out, f'shard-{k}-of-{shards}'):
+        if shards==1: restore(out)
+        with _claim(out, made, replace):
+            group_rows(verify_groups(_records(out)))                              # refuses what has changed
+            missing = [g for g in range(k, len(groups), shards) if not (out/'groups'/f'{g:05d}.json').is_file()]
+            for g in tqdm(missing, desc=out.name, unit='group', mininterval=5):
+                if adversary: guidance.student = adversary(out, g)
+                group = synthesise_group(pipe, guidance, recipe, groups[g], classes, decoder, known, prior=prior)
+                _write_group(out, g, groups[g], *group, recipe, classes, recipe_hash(made))
+            if len(records := _records(out))==len(groups): write_mark(out, group_rows(verify_groups(records)))
+        if shards==1: restore(out)
     return out
