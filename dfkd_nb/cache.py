@@ -163,9 +163,11 @@ def code_of(
 
 # %% ../nbs/cache.ipynb #1bb2f881
 def content_of(
-    thing # Tensor, file, or folder of weights and their configuration (`*.safetensors`, `*.json`)
+    thing # Tensor; tensors by name; file, or folder of weights and their configuration (`*.safetensors`, `*.json`)
 ) -> str: # Hex digest
     "Checksum of contents, wherever they lie"
+    if isinstance(thing, dict):
+        return hashlib.sha256(json.dumps({k:content_of(v) for k,v in sorted(thing.items())}).encode()).hexdigest()
     if isinstance(thing, torch.Tensor):
         h = hashlib.sha256(f'{thing.dtype} {tuple(thing.shape)}'.encode())
         h.update(thing.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())

@@ -4,7 +4,7 @@
     python workflow/check.py lint       only the last: ruff, and lines of at most 120 characters everywhere
     python workflow/check.py notebooks  the tests of the library notebooks, slow cells included
     python workflow/check.py readme     write README.md from nbs/index.ipynb
-    python workflow/check.py sums       write data/pretrained/README.md: sizes and checksums of the shipped weights
+    python workflow/check.py sums       seal the shipped weights: lists of checksums beside them, data/pretrained/README.md
 
 `sync`, `lint` and `notebooks` change nothing and end with 1 if anything is wrong.
 """
@@ -71,7 +71,11 @@ def sums_text():
         return f"| {p.relative_to(WEIGHTS).as_posix()} | {p.stat().st_size:,} | `{digest}` |\n"
     return SUMS+''.join(map(row, files))
 
-def sums(): (WEIGHTS/'README.md').write_text(sums_text(), encoding='utf-8')
+def sums():
+    from dfkd_nb.integrity import seal_tree
+    for folder in WEIGHTS.iterdir():
+        if folder.is_dir() and not hidden(folder.relative_to(WEIGHTS)): seal_tree(folder)
+    (WEIGHTS/'README.md').write_text(sums_text(), encoding='utf-8')
 
 # What `sync` looks at; each returns what is wrong, one line each
 
@@ -91,6 +95,18 @@ def out_of_step():
         if not path.is_file() or path.read_text(encoding='utf-8')!=text(): bad.append(f'{path} {why}')
     if bad: bad.append('Edit the notebook, never what is made from it; `make prepare` brings them in step.')
     return bad
+
+def unsealed():
+    "Lists of checksums against the files beside them: of all shipped weights, and of results that have a list"
+    from dfkd_nb.integrity import READ, SUMS, verifier, verify_files
+    weights = {p.parent for p in WEIGHTS.rglob('*') if p.suffix in READ and not hidden(p.relative_to(WEIGHTS))}
+    for folder in sorted(weights):
+        if not (folder/SUMS).is_file(): yield f'{folder} has no {SUMS}: run `python workflow/check.py sums`'; continue
+        try: verify_files(folder, 'restore it, or run `python workflow/check.py sums` if it is meant to change')
+        except (ValueError,OSError) as e: yield str(e)
+    for sums in sorted(Path('reports').rglob(SUMS)):
+        try: list(map(verifier(sums.parent), [*sums.parent.glob('*.parquet'), *sums.parent.glob('*.json')]))
+        except (ValueError,OSError) as e: yield str(e)
 
 def missing_in_wheel():
     "What a wheel holds against what there is: a room that packaging forgets is missed only by those who install"
@@ -138,8 +154,8 @@ def lint():
     print(f'no line above {LONGEST} characters, and nothing for ruff to say')
 
 def sync():
-    tell(out_of_step, missing_in_wheel, ruff, long_lines)
-    print('modules, notebooks, README and wheel are in step; lines are short')
+    tell(out_of_step, unsealed, missing_in_wheel, ruff, long_lines)
+    print('modules, notebooks, README, checksums and wheel are in step; lines are short')
 
 # Tests
 

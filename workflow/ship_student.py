@@ -8,13 +8,14 @@ tables.
 """
 import json, shutil, sys
 from pathlib import Path
-import pandas as pd
 from dfkd_nb.core import frozen, n_parameters
 from dfkd_nb.data.sources import own_samples
 from dfkd_nb.export.quantise import calibration_for, quantise
 from dfkd_nb.export.to_onnx import export
 from dfkd_nb.files import atomic, data_dir, strict_yaml
+from dfkd_nb.integrity import seal_files, verify_file
 from dfkd_nb.models.registry import load
+from dfkd_nb.study.results import read_table
 
 SIZE = 1_000_000 # Bytes that a shipped student may take
 WHO = ('arm','source','shape','width','size','seed') # What tells students apart
@@ -22,7 +23,7 @@ WHO = ('arm','source','shape','width','size','seed') # What tells students apart
 def read(file):
     "A table of the study"
     if not file.is_file(): sys.exit(f'error: {file} is missing: run the study first, make study-student')
-    return pd.read_parquet(file)
+    return read_table(file)
 
 def made_by(study, best):
     "Work folder of a student, by what it says of itself"
@@ -79,12 +80,13 @@ def main():
     spent = spent.set_index('metric').value
     net,teacher = frozen(load(made/'student')),frozen(load(data_dir()/'pretrained'/'teacher'))
     text = card(best, spent, net, teacher, df, study)
-    who = json.loads((made/'who.json').read_text())
+    who = json.loads(verify_file(made/'who.json').read_text())
     with atomic(data_dir()/'pretrained'/'student') as tmp:
         tmp.mkdir()
         for f in ('config.json','model.safetensors'): shutil.copy(made/'student'/f, tmp/f)
         (tmp/'README.md').write_text(text, encoding='utf-8')
         (tmp/'who.json').write_text(json.dumps({**who, 'arm':'shipped', 'method':f"shipped, {who['method']}"})+'\n')
+        seal_files(tmp)
         graphs = export(net, tmp/'onnx', card='# In 32 bits\n')
         shown = calibration_for(net, own_samples(teacher, 256, 1), 256)
         quantise(graphs, tmp/'onnx-int8', shown, '# Weights in 8 bits\n', weights_only=True)

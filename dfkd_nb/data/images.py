@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np, torch
 import torch.nn.functional as F
+from ..cache import content_of
 from ..core import to_float
 from ..files import data_dir, sha256
 from .guard import guard_files, require
@@ -47,6 +48,11 @@ class ImageSet:
     ) -> 'ImageSet': # The chosen images
         "A smaller set"
         return replace(self, images=self.images[idx], labels=self.labels[idx])
+
+    @property
+    def fingerprint(self) -> str:
+        "Checksum of pixels and labels: what a run on these images depends on, whatever they are called"
+        return content_of(dict(images=self.images, labels=self.labels))
 
 def relabelled(
     labels:torch.Tensor, # Positions in `known`, `(n,)`; −1 where unknown

@@ -8,6 +8,7 @@ __all__ = ['Records']
 # %% ../../nbs/data/records.ipynb #65954788
 from dataclasses import dataclass
 import torch
+from ..cache import content_of
 
 # %% ../../nbs/data/records.ipynb #81a93bc4
 @dataclass(frozen=True)
@@ -46,3 +47,6 @@ class Records:
     ) -> 'Records': # The chosen items
         "Fewer items"
         return Records({k:v[idx] for k,v in self.values.items()}, self.name)
+
+    @property
+    def fingerprint(self) -> str: "Checksum of all values, for runs that depend on them"; return content_of(self.values)

@@ -18,6 +18,7 @@ from transformers import CLIPTextModel, CLIPTokenizer, PreTrainedModel
 from ..core import frozen
 from .schedule import as_ddim, check_scheduler
 from ..files import atomic, data_dir
+from ..integrity import seal_tree, verify_file, verify_files
 from ..models.autoencoder import AUTOENCODERS, encode, vae_factor
 
 # %% ../../nbs/diffusion/pipeline.ipynb #9deabe67
@@ -36,6 +37,7 @@ def save_pipeline(
         pipe.save_pretrained(tmp, safe_serialization=True)
         (tmp/'README.md').write_text(card or '# Stable Diffusion pipeline\n')
         for name,log in (logs or {}).items(): log.to_csv(tmp/name, index=False)
+        seal_tree(tmp)
     return Path(folder)
 
 # %% ../../nbs/diffusion/pipeline.ipynb #5817fed9
@@ -92,7 +94,7 @@ def check_pipeline(
         kept = sorted(p.parent for p in folder.glob('snapshots/*/model_index.json'))
         hint = f"pass the snapshot in it, {kept[-1]}" if kept else "a model of the hub needs its revision too"
         raise FileNotFoundError(f"{folder/'model_index.json'} is missing: this is no diffusers pipeline folder; {hint}")
-    index = check_kind(folder/'model_index.json')
+    index = check_kind(verify_file(folder/'model_index.json'))
     def has(part, *names): return all((folder/part/name).is_file() for name in names)
     lacking = [p for p in PARTS if not (folder/p).is_dir() or not index.get(p)]
     configs = [f'{p}/config.json' for p in PARTS[:3]]+['scheduler/scheduler_config.json']
@@ -210,6 +212,7 @@ def load_pipeline(
         try: folder = fetch_pipeline(str(source), revision, variant)
         except OSError as e: raise ValueError(f"{source} cannot be loaded: {e}") from e
     index = check_pipeline(folder)
+    for p in PARTS: verify_files(folder/p)
     scheduler = load_scheduler(folder/'scheduler', index['scheduler'][1])
     parts = {p:load_network(CLASSES[p][index[p][1]], folder/p, dtype) for p in PARTS[:3]}
     tokenizer = load_tokenizer(folder/'tokenizer', parts['text_encoder'])

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 import pandas as pd, torch, torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from tqdm.auto import tqdm
 from ..core import state_hash, to_uint8
-from ..files import atomic
+from ..integrity import load_tensors, save_tensors, verify_file
 from ..data.images import ImageSet
 from ..models.classifier import Classifier, check_labels
 from ..noise import item_noise, stream
@@ -171,8 +169,7 @@ def save_record(
 ) -> Path: # `path`
     "Save a record, all or nothing"
     meta = {k:v for k,v in vars(record).items() if k!='stats'}
-    with atomic(path) as tmp: save_file(record.stats, tmp, metadata=dict(format='pt', record=json.dumps(meta)))
-    return Path(path)
+    return save_tensors(path, record.stats, format='pt', record=json.dumps(meta))
 
 def load_record(
     path:Path # File written by `save_record`
@@ -182,10 +179,8 @@ def load_record(
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; the owner of the data makes it (activation_records.make_record, "
                                 "save_record)")
-    try:
-        with safe_open(path, 'pt') as f:
-            meta,stats = (f.metadata() or {}).get('record'),{k:f.get_tensor(k) for k in f.keys()}
-    except SafetensorError as e: raise ValueError(f"{path} is damaged or truncated ({e}); ask for it again") from e
+    stats,said = load_tensors(verify_file(path), remedy='ask for it again')
+    meta = said.get('record')
     if meta is None:
         raise ValueError(f"{path} is a safetensors file, but not an activation record: "
                          "its metadata do not say what was recorded")

@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np, torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 from ..core import check_images, frozen, to_float, to_uint8
-from ..files import atomic, sha256
+from ..files import sha256
+from ..integrity import load_tensors, save_tensors
 from ..cache import code_of
 from ..options import checked
 
@@ -136,8 +135,8 @@ def cache_key(
 
 def _kept_features(path, n):
     "Features in a file, or `None` if there are none that are whole"
-    try: x = load_file(path)['features'] if path.is_file() else None
-    except (SafetensorError,KeyError): return None
+    try: x = load_tensors(path, ours=True)[0]['features'] if path.is_file() else None
+    except (ValueError,KeyError): return None
     return x if x is not None and len(x)==n and torch.isfinite(x).all() else None
 
 def _filled(x, n):
@@ -160,5 +159,5 @@ def extract(
     f = build_extractor(extractor, device)
     out = torch.cat([f(_filled(b,batch)).float().cpu()[:len(b)] for b in x.split(batch)])
     if path:
-        with atomic(path) as tmp: save_file({'features':out.contiguous()}, tmp)
+        save_tensors(path, {'features':out})
     return out

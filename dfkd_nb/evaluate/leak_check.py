@@ -18,6 +18,7 @@ from ..cache import code_of, content_of
 from .features import check_extractor
 from .leakage import (closeness, member_share, membership_auc, membership_scores, neighbours,
                                       real_images, roc)
+from ..integrity import verify_file
 from ..models.dgm import DGM
 from ..models.registry import config_of, student_of
 from ..noise import stream
@@ -185,7 +186,7 @@ def public_model(
     made = [content_of(pool.images), config_of(net), steps, code_of(public_model, type(net))]
     name = content_of(torch.frombuffer(bytearray(json.dumps(made, sort_keys=True).encode()), dtype=torch.uint8))
     fit(Objective(loss, public=net), steps, 1e-3, checkpoint=Path(folder)/f'public-{name[:16]}.pt', log_every=steps,
-        desc='public model')
+        about=dict(made=name), desc='public model')
     shape = ', '.join(f'{k} {v}' for k,v in config.items())
     return PublicModel(frozen(net.cpu()).to(device), f'a public model, {shape}, {steps} steps')
 
@@ -243,7 +244,7 @@ def run_record(
     if not record:
         raise FileNotFoundError(f"no run.json tells how {folder.name} was made: give records, the results folder of "
                                 "E05")
-    return json.loads(record.read_text())
+    return json.loads(verify_file(record).read_text())
 
 NONE_SEEN = 'its real images are public ones: it saw no private image itself' # Why `seen_by` may be empty
 

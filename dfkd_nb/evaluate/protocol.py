@@ -18,7 +18,6 @@ from ..core import to_float
 from ..data.images import ImageSet
 from ..data.sources import noise_images, prior_images
 from . import metrics as M
-from ..cache import content_of
 from .cost import cost, half_costs, half_size
 from .features import check_extractor, extract
 from .intervals import suite
@@ -97,11 +96,11 @@ class Bench:
     def first(self) -> M.Reference: "Of `gan`"; return M.reference(self.real[:self.protocol.n])
     @cached_property
     def key(self) -> list: # Plain values
-        "What every value depends on, for `cached`: settings, and the test images themselves"
+        "What every value depends on, for `cached`: settings, and the test images and their labels themselves"
         later = ('labels','sampling_steps')                                 # part of a key where they say something
         settings = {k:v for k,v in asdict(self.protocol).items() if k!='what' and (v or k not in later)}
         said = [] if self.role=='private_test' else [self.role]
-        return [settings, self.dataset, content_of(self.test.images), *said]
+        return [settings, self.dataset, self.test.fingerprint, *said]
 
     def told(self,
         model:DGM, # Any

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from .fold import folded
 from ..files import atomic, needed, sha256
+from ..integrity import seal_files, verify_file
 from ..models.dgm import DGM, Trace, Variable, visit
 from ..models.registry import config_of
 from ..noise import stream
@@ -195,10 +196,11 @@ def write_manifest(
     folder:Path, # Where the graphs are
     **says # `model`, `config`, `precision`, `parts`, `variables`, `condition`
 ) -> None:
-    "Say what a folder holds"
+    "Say what a folder holds, and seal it"
     about = dict(format=FORMAT, opset=OPSET, batch='dynamic')|says
     about['probes'] = sha256(Path(folder)/PROBES)
     (Path(folder)/MANIFEST).write_text(json.dumps(about, indent=1)+'\n')
+    seal_files(folder)
 
 def _declared(model):
     if not isinstance(model, DGM): return dict(variables={}, condition=None)
@@ -246,6 +248,7 @@ def read_manifest(
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}: {folder} holds no exported model; make one with "
                                 "export.to_onnx.export")
+    verify_file(path, remedy='copy the folder again, or export it again')
     try:
         about = json.loads(path.read_text())
         known = about['format']

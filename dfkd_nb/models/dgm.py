@@ -12,10 +12,8 @@ import inspect, json
 from dataclasses import dataclass, replace
 from pathlib import Path
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
-from ..files import atomic
+from ..integrity import load_tensors, save_tensors
 from .families import divergence, family
 from ..noise import item_noise
 
@@ -185,16 +183,15 @@ def save_trace(
                    value=file(v.value), noise=file(v.noise), mask=file(v.mask),
                    variable=[v.variable.shape, v.variable.role, v.variable.law, v.variable.time])
               for k,v in trace.items()]
-    with atomic(path) as tmp: save_file(tensors, tmp, metadata={'visits':json.dumps(visits)})
-    return Path(path)
+    return save_tensors(path, tensors, visits=json.dumps(visits))
 
 def load_trace(
     path:Path # Written by `save_trace`
 ) -> Trace: # As it was, on the CPU
-    "Read a trace; tensors that were one are one again"
-    with safe_open(path, framework='pt') as f:
-        tensors = {k:f.get_tensor(k) for k in f.keys()}
-        visits = json.loads(f.metadata()['visits'])
+    "Read a trace; tensors that were one are one again; `ValueError` names a damaged file"
+    tensors,said = load_tensors(path)
+    if 'visits' not in said: raise ValueError(f"{path} is no trace: save_trace writes one")
+    visits = json.loads(said['visits'])
     get = lambda name: None if name is None else tensors[name]
     return Trace({v['name']:Visit(Variable(*v['variable']), v['family'], {n:get(p) for n,p in v['params'].items()},
                                   get(v['value']), get(v['noise']), get(v['mask'])) for v in visits})
