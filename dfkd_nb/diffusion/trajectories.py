@@ -6,14 +6,14 @@
 __all__ = ['run_trajectories', 'trajectory_latents', 'trajectory_prior', 'class_prior']
 
 # %% ../../nbs/diffusion/trajectories.ipynb #3d04aaad
-import hashlib, json
+import contextlib, hashlib, json
 from pathlib import Path
 import torch
 from diffusers import StableDiffusionPipeline
-from safetensors.torch import load_file, save_file
 from ..cache import code_of
 from ..core import state_hash
-from ..files import atomic, finite
+from ..files import finite
+from ..integrity import load_tensors, save_tensors
 from ..data.recolour import caption
 from .denoiser import Denoiser
 from .pipeline import embed, latent_shape
@@ -83,11 +83,12 @@ def trajectory_prior(
         "Latents of some items"
         items = [int(i) for i in items]
         path = Path(cache)/f'{_key(about, words, seed, items)}.safetensors' if cache else None
-        if path and path.is_file(): return finite(load_file(path), str(path), 'remove it, so that it is made again')
+        if path and path.is_file():
+            with contextlib.suppress(ValueError): return finite(load_tensors(path, ours=True)[0])      # else made again
         z = torch.cat([make(seed, items[k:k+batch]) for k in range(0, len(items), batch)])
         finite(z, 'latents of trajectories')
         if path:
-            with atomic(path) as tmp: save_file({'z':z}, tmp)
+            save_tensors(path, {'z':z})
         return {'z':z}
     prior.about = about
     return prior

@@ -9,9 +9,8 @@ __all__ = ['Adversary', 'activation_maps', 'SpatialDistiller']
 import json, math
 from pathlib import Path
 import torch, torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from ..core import frozen, state_hash
-from ..files import atomic
+from ..integrity import load_tensors, save_tensors
 from ..data.images import ImageSet
 from ..data.synthetic import load_groups
 from .soft_targets import Distiller
@@ -61,11 +60,12 @@ class Adversary:
             net = Classifier(self.arch, self.teacher.classes, self.teacher.shape, norm.mean.flatten().tolist(),
                              norm.std.flatten().tolist()).to(device)
         kept = max((k for k in range(first,g+1) if at(k).is_file()), default=first-1)
-        if kept>=first: net.load_state_dict(load_file(at(kept)))
+        if kept>=first: net.load_state_dict(load_tensors(at(kept), remedy='delete it to make it again')[0])
+        device = next(self.teacher.parameters()).device
         for k in range(kept+1,g+1):
             self._learn(net, load_groups(out,k), k)
-            with atomic(at(k)) as tmp: save_file({n:v.cpu().contiguous() for n,v in net.state_dict().items()}, tmp)
-        return frozen(net)
+            save_tensors(at(k), net.state_dict())
+        return frozen(net.to(device))
 
     def budget(self,
         groups:int, # Groups of the finished set

@@ -13,6 +13,7 @@ import numpy as np, torch
 from ..core import state_hash
 from ..files import read_json
 from ..cache import cached, content_of
+from ..integrity import verify_file
 from .protocol import (WHAT, Bench, cost_rows, depth_rows, fidelity_rows, generation_rows,
                                        half_rows, inference, inference_rows, reconstruction_rows, samples)
 from ..models.dgm import DGM
@@ -68,7 +69,7 @@ def read_who(
     "What E05 says of a student; raises `FileNotFoundError` if it says nothing"
     path = Path(folder)/'who.json'
     if not path.is_file(): raise FileNotFoundError(f"{path} is missing: distil this student again (E05)")
-    made = read_json(path)
+    made = read_json(verify_file(path, 'distil this student again (E05), or restore the file'))
     return made,made.pop('encodes'),made.pop('taught',True)
 
 def width_of(

@@ -14,6 +14,7 @@ from huggingface_hub import ModelHubMixin
 from safetensors import SafetensorError
 from torch import nn
 from ..files import atomic, data_dir, did_you_mean, finite
+from ..integrity import seal_files, verify_file, verify_files
 from ..options import known_keys
 
 # %% ../../nbs/models/registry.ipynb #73b32857
@@ -117,6 +118,7 @@ def save_model(
         path = tmp/'config.json'
         config = json.loads(path.read_text()) if path.is_file() else {}
         path.write_text(json.dumps({'_class_name':type(model).__name__, **config}, indent=2, sort_keys=True)+'\n')
+        seal_files(tmp)
     return Path(folder)
 
 def _sought(path): return '' if path.is_absolute() else f' (looked for in {Path.cwd()})'
@@ -132,6 +134,7 @@ def read_config(
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing{_sought(path)}; a model's folder holds config.json and weights as "
                                 "safetensors")
+    verify_file(path)
     try: config = json.loads(path.read_text())
     except json.JSONDecodeError as e: raise ValueError(f"{path} is not valid JSON ({e}); restore it") from e
     if not isinstance(config, dict) or '_class_name' not in config:
@@ -151,6 +154,7 @@ def load(
     if not weights.is_file():
         raise FileNotFoundError(f"{weights} is missing: {folder} holds no weights as safetensors; restore them, or "
                                 "save the model again with save_model")
+    verify_files(folder)
     try:
         with contextlib.redirect_stdout(io.StringIO()):                           # it announces itself
             model = _from_pretrained(cls, folder, own)

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pandas as pd
 from ..claims import ALIKE, load_claims, parse_claims
 from ..files import read_json, repo_root, strict_yaml
+from ..integrity import verify_file
 from ..study.results import KEYS, load_results, read_table, summarise
 from ..synthesis.recipe import Recipe, Step
 
@@ -163,7 +164,7 @@ def trace_ends(
 def _records(results):
     "Every `run.json` of a study, by its folder"
     files = sorted(results.rglob('run.json'))
-    return {f.parent.relative_to(results).as_posix():read_json(f) for f in files}
+    return {f.parent.relative_to(results).as_posix():read_json(verify_file(f)) for f in files}
 
 # %% ../../nbs/report/reading.ipynb #62712796
 def _usual_sets(rows):

@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['KEYS', 'SHARES', 'PACKAGES', 'MEASURED', 'budget_rows', 'check_rows', 'package_versions', 'as_run', 'run_config',
-           'save_results', 'read_table', 'save_table', 'load_results', 'summarise', 'with_anchors']
+           'save_results', 'read_table', 'save_table', 'save_json', 'load_results', 'summarise', 'with_anchors']
 
 # %% ../../nbs/study/results.ipynb #b392dbd4
 import importlib.metadata, json, math, platform, subprocess, time
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from pyarrow.lib import ArrowException
-from ..files import atomic, ensure_writable, finite, repo_root
+from ..files import ensure_writable, finite, read_json, repo_root
+from ..integrity import SUMS, sealed, verify_file
 from ..options import RANGES, check_option
 from ..evaluate.metrics import relative
 from ..stats import t_interval
@@ -117,23 +118,25 @@ def save_results(
     out:Path, # Run folder, made if absent
     config:dict, # From `run_config`
 ) -> pd.DataFrame: # The table as written
-    "Check the rows, then write `run.json` and `metrics.parquet` under `out`"
+    "Check the rows, then write `run.json`, `metrics.parquet` and the list of their checksums under `out`"
     df,out = check_rows(rows),ensure_writable(out)
-    with atomic(out/'run.json') as tmp: tmp.write_text(json.dumps(_portable(config), indent=1, sort_keys=True)+'\n')
-    with atomic(out/'metrics.parquet') as tmp: df.to_parquet(tmp, index=False)
+    (out/SUMS).unlink(missing_ok=True)                   # of an earlier run: its further tables are none of this one
+    save_json(_portable(config), out/'run.json', indent=1, sort_keys=True)
+    save_table(df, out/'metrics.parquet')
     return df
 
 MEASURED = ('value','mean_difference') # Columns of tables that hold a finite number in every row
 
 def read_table(
-    path:Path # Parquet file
-) -> pd.DataFrame: # What it holds
-    "Read a table; `ValueError` names the file that is damaged, or the first row with a number that is not finite"
+    path:Path # Written by `save_table`
+) -> pd.DataFrame: # The table
+    "Read a table; `ValueError` names a file that is damaged or of another run, or a row with a number that is not finite"
+    remedy = 'restore it with its folder, or run its experiment again'
     if not Path(path).is_file(): raise FileNotFoundError(f"{path} is missing; run the experiment that writes it")
-    try: df = pd.read_parquet(path)
-    except (OSError,ValueError,KeyError,RuntimeError,ArrowException) as e:
+    try: df = pd.read_parquet(verify_file(path, remedy))
+    except (OSError,KeyError,RuntimeError,ArrowException) as e:
         said = ' '.join(str(e).split())
-        raise ValueError(f"{path} is no whole table ({said[:120]}); restore it, or run its experiment again") from e
+        raise ValueError(f"{path} is no whole table ({said[:120]}); {remedy}") from e
     named = 'interval' in df and df.interval.notna() & ~df.interval.isin(['none',''])
     for k in (*MEASURED,'lo','hi'):
         if k not in df: continue
@@ -145,13 +148,24 @@ def read_table(
     return df
 
 def save_table(
-    df:pd.DataFrame, # Table beside the metrics of a run
-    path:Path, # Parquet file
-):
-    "Write a table, all or nothing; `ValueError` if a value is not finite"
+    df:pd.DataFrame, # Any table of a run
+    path:Path, # File, `….parquet`
+) -> Path: # `path`
+    "Write a table, all or nothing, and its checksum into the list beside it; `ValueError` if a value is not finite"
     for k in MEASURED:
         if k in df: finite(df[k].to_numpy(float), f'{path}: column {k}', 'nothing is written')
-    with atomic(path) as tmp: df.to_parquet(tmp, index=False)
+    with sealed(path) as tmp: df.to_parquet(tmp, index=False)
+    return Path(path)
+
+def save_json(
+    value, # Plain values, all of them finite
+    path:Path, # File
+    **how # `indent`, `sort_keys`
+) -> Path: # `path`
+    "Write what belongs to a run, all or nothing, and its checksum into the list beside it"
+    text = json.dumps(finite(value, str(path)), allow_nan=False, **how)+'\n'
+    with sealed(path) as tmp: tmp.write_text(text, encoding='utf-8')
+    return Path(path)
 
 def load_results(
     folder:Path # Folder to search, with all its subfolders

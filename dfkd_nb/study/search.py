@@ -10,7 +10,8 @@ import json
 from pathlib import Path
 import pandas as pd, torch
 from torch import nn
-from ..files import read_json, sole_writer, write_json
+from ..files import read_json, sole_writer
+from ..integrity import verify_file
 from ..guidance.losses import Guidance, checked_grad, term_weights
 from ..noise import stream
 from ..options import checked
@@ -25,7 +26,7 @@ def load_choice(
     if not run.is_file():
         raise FileNotFoundError(f"{run} is missing: searched={str(results)!r} must be the results folder of a finished "
                                 "search (E14)")
-    chosen = read_json(run).get('chosen')
+    chosen = read_json(verify_file(run)).get('chosen')
     if not chosen:
         raise ValueError(f"{run} names no choice: it is the record of another experiment; "
                          "expected that of a search (E14)")
@@ -100,14 +101,14 @@ def propose(
 def _same_search(folder, about, replace):
     "Begin, or go on with the search that the folder holds; `ValueError` if that is another one"
     path = folder/'search.json'
-    old = read_json(path) if path.is_file() else None
+    old = read_json(verify_file(path)) if path.is_file() else None
     if old==about: return
     if old and not replace:
         differ = ', '.join(sorted(k for k in old.keys()|about.keys() if old.get(k)!=about.get(k)))
         raise ValueError(f"{path} describes another search (different {differ}); delete {folder} to start again, "
                          "or choose another folder")
     for f in folder.glob('trial-*.json'): f.unlink()
-    write_json(path, about, indent=1)
+    save_json(about, path, indent=1)
 
 @checked
 def search(
@@ -138,6 +139,6 @@ def _searched(evaluate, space, trials, folder, objective, seed):
                 raise KeyError(f"evaluate gave {sorted(criteria)}, but {objective!r} is to be minimised")
             if both := sorted(set(params)&set(criteria)):
                 raise KeyError(f"{both} name a parameter and a criterion; call one of them otherwise")
-            write_json(at, dict(params=params, criteria=criteria), indent=1)
-        rows.append(read_json(at))
+            save_json(dict(params=params, criteria=criteria), at, indent=1)
+        rows.append(read_json(verify_file(at, 'delete it and all later ones to make them again')))
     return pd.DataFrame([dict(trial=k, **r['params'], **r['criteria']) for k,r in enumerate(rows)])

@@ -16,7 +16,8 @@ from ..core import state_hash
 from ..files import finite, read_json, sole_writer, write_json
 from ..data.recolour import caption
 from ..data.sources import drawn_from
-from ..data.synthetic import group_rows, recipe_hash, replacing, restore, save_png, write_mark
+from ..data.synthetic import (group_rows, recipe_hash, replacing, restore, save_png, verify_groups, write_group,
+                                    write_mark)
 from ..diffusion.decoders import KINDS, load_decoder
 from ..diffusion.denoiser import nearest_class
 from ..diffusion.pipeline import embed, latent_shape
@@ -92,7 +93,7 @@ def _write_group(out, g, indices, sampled, prompts, labels, recipe, classes, by)
         if g==0 and sampled.strips:
             strip = torch.cat([s[row] for s in sampled.strips], -1)
             save_png(strip, out/'strips'/f'{i:06d}.png')
-    write_json(out/'groups'/f'{g:05d}.json', dict(recipe=by, rows=rows))
+    write_group(out/'groups'/f'{g:05d}.json', rows, by)
 
 def _description(recipe, guidance, pipe, classes, adversary, decoder, prior):
     "All that a set depends on"
@@ -139,7 +140,8 @@ def _join(out, folders):
                 for part in ('images','strips'):
                     if (folder/part/row['file_name']).is_file():
                         _linked(folder/part/row['file_name'], out/part/row['file_name'])
-            _linked(record, out/'groups'/record.name)
+            for f in (record.with_suffix('.sha256'), record):                           # the commit mark last
+                if f.is_file(): _linked(f, out/'groups'/f.name)
 
 def _refuse_set(teacher, recipe, classes, shard, replace, adversary, labels):
     "Whatever cannot be made as asked"
@@ -208,12 +210,12 @@ def synthesise(
         if shards==1: restore(out)
         with _claim(out, made, replace):
             _join(out, begun)
-            group_rows(_records(out))                                             # refuses those of another recipe
+            group_rows(verify_groups(_records(out)))                              # refuses what has changed
             missing = [g for g in range(k, len(groups), shards) if not (out/'groups'/f'{g:05d}.json').is_file()]
             for g in tqdm(missing, desc=out.name, unit='group', mininterval=5):
                 if adversary: guidance.student = adversary(out, g)
                 group = synthesise_group(pipe, guidance, recipe, groups[g], classes, decoder, known, prior=prior)
                 _write_group(out, g, groups[g], *group, recipe, classes, recipe_hash(made))
-            if len(records := _records(out))==len(groups): write_mark(out, group_rows(records))
+            if len(records := _records(out))==len(groups): write_mark(out, group_rows(verify_groups(records)))
         if shards==1: restore(out)
     return out

@@ -14,6 +14,7 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import nn
 from tqdm.auto import tqdm
 from ..files import atomic, finite, sole_writer
+from ..integrity import load_archive
 from .processes import synced_norms
 from ..noise import stream
 from ..options import PART, checked, in_range
@@ -71,9 +72,10 @@ def _other_settings(path, differ):
                       "choose another folder")
 
 def _read_checkpoint(path):
-    try: return torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as e:
-        raise ValueError(f"checkpoint {path} is damaged ({type(e).__name__}); delete it to start again") from e
+    state = load_archive(path, 'delete it to start again')
+    if not isinstance(state, dict) or not {'step','config','nets','opt','log'}<=state.keys():
+        raise ValueError(f"{path} is no checkpoint of this loop; choose another folder")
+    return state
 
 def _resume(path, objective, opt, ema, config):
     if not (path and path.is_file()): return 0,[],None
@@ -136,12 +138,15 @@ def fit(
     probe=None, # `probe(**nets)` → scalars for each row of the log, called in evaluation mode without gradients
     best:str='', # A scalar of the log, e.g. of `probe`: the networks end with the weights where it was largest
     split:bool=False, # Several processes: whether the objective takes its rows of one batch; else each draws its own
-    about:dict|None=None, # Whatever else the run depends on, plain values; a checkpoint made with others is refused
+    about:dict|None=None, # Whatever else the run depends on: data, start, batch; needed with a `checkpoint`, see above
     desc:str='fit', # Label of the progress bar
 ) -> pd.DataFrame: # Columns `step`, `loss` and whatever the objective logs
     "Minimise an objective with Adam or SGD; raises `FloatingPointError` naming the step if the loss is not finite"
     if len(betas)!=2: raise ValueError(f"{desc}: betas={betas}, expected two numbers in [0, 1)")
     in_range('warmup', warmup, PART)
+    if checkpoint and about is None:
+        raise ValueError(f"{desc}: a checkpoint needs `about`: all that the run depends on and fit cannot see (content "
+                         "of its data, start, batch, settings of the loss), so that no other goes on from it")
     if best and ema:
         raise ValueError(f"best={best!r} keeps the weights that were probed, ema={ema} their average; choose one")
     accelerator = _accelerator(objective, desc)
