@@ -4,7 +4,7 @@
     python workflow/check.py lint       only the last: ruff, and lines of at most 120 characters everywhere
     python workflow/check.py notebooks  the tests of the library notebooks, slow cells included
     python workflow/check.py readme     write README.md from nbs/index.ipynb
-    python workflow/check.py sums       seal the shipped weights: lists of checksums beside them, data/pretrained/README.md
+    python workflow/check.py sums       seal the shipped weights: lists beside them, data/pretrained/README.md
 
 `sync`, `lint` and `notebooks` change nothing and end with 1 if anything is wrong.
 """

@@ -15,6 +15,7 @@ from ..integrity import verify_file
 from ..guidance.losses import Guidance, checked_grad, term_weights
 from ..noise import stream
 from ..options import checked
+from .results import save_json
 
 # %% ../../nbs/study/search.ipynb #2560e38f
 def load_choice(
