@@ -15,7 +15,7 @@ from typing import Annotated, Literal, Required
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict, is_typeddict
 from ..files import did_you_mean, repo_root, strict_yaml
-from ..options import CHOICES_OF, EACH, range_of
+from ..options import CHOICES_OF, OF_ITEMS, range_of
 from .runs import declared
 from ..synthesis.recipe import SETTINGS, Recipe, Step
 
@@ -27,7 +27,7 @@ def ranged(
 ): # The type with its range
     "What a setting may be, by its name; ranges count for numbers, for those in a list, and choices for text"
     if name in CHOICES_OF and t is str: return Literal[CHOICES_OF[name]]
-    if name in EACH and t is list: return list[Annotated[EACH[name][1], Field(**EACH[name][0].field)]]
+    if name in OF_ITEMS and t is list: return list[Annotated[OF_ITEMS[name][1], Field(**OF_ITEMS[name][0].field)]]
     within = range_of(name, where) if t in (int,float) else None
     return t if within is None else Annotated[t, Field(**within.field)]
 

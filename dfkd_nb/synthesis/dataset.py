@@ -13,7 +13,7 @@ from diffusers import StableDiffusionPipeline
 from torch import nn
 from tqdm.auto import tqdm
 from ..core import state_hash
-from ..files import finite, read_json, sole_writer, write_json
+from ..files import atomic, finite, read_json, sole_writer, write_json
 from ..data.recolour import caption
 from ..data.sources import drawn_from
 from ..data.synthetic import (group_rows, recipe_hash, replacing, restore, save_png, verify_groups, write_group,
