@@ -100,8 +100,8 @@ class LeversPage:
         for k,record in self.st.configs.items():
             p = record.get('params') or {}
             if not k.startswith('distil/') or (p.get('label') or p.get('arm'), p.get('shape'))!=row: continue
-            with torch.device('meta'):
-                return n_parameters(student_of(load(data_dir()/'pretrained'/'teacher'), p['model'], **p['student']))
+            teacher = load(data_dir()/'pretrained'/'teacher')
+            with torch.device('meta'): return n_parameters(student_of(teacher, p['model'], **p['student']))
         return 0
 
     def helps(self,
