@@ -178,7 +178,8 @@ def _rehearse(pipe, guidance, recipe, classes, decoder, known):
     check_run(pipe, recipe, guidance, decoder)
     indices,teacher = min(recipe.groups, key=len),guidance.teacher
     labels = torch.tensor([i%len(classes) for i in indices]) if recipe.prompted else None
-    embed(pipe, [_prompt(recipe, classes, k) for k in range(len(classes))][:recipe.n], recipe.scale>1, known)
+    asked = range(len(classes)) if recipe.prompted else [0]
+    embed(pipe, [_prompt(recipe, classes, k) for k in asked][:recipe.n], recipe.scale>1, known)
     g = torch.Generator().manual_seed(0)
     images = torch.rand(len(indices), *teacher.shape, generator=g).to(pipe.unet.device)
     noise = _posterior_noise(teacher, recipe.seed, indices)
