@@ -93,6 +93,16 @@ class LeversPage:
         mine,its = (self.by_seed(judge, r, metric) for r in (row, self.partner(row)))
         return ratio_words(mine, its, self.st.seeds)
 
+    def ratio_text(self,
+        judge:str, # Key of `seen`
+        row:tuple, # Arm and shape
+        metric:str, # Metric
+    ) -> str: # A dash where there is nothing
+        "The ratio with its interval, or that of the only seed without one"
+        if found := self.ratio(judge, row, metric): return found['text']
+        mine,its = (self.by_seed(judge, r, metric) for r in (row, self.partner(row)))
+        return ' '.join(f'{mine[s]/its[s]:.2f}' for s in mine.index.intersection(its.index)) or '–'
+
     def parameters(self,
         row:tuple # Arm and shape
     ) -> int: # Of the whole student
@@ -130,13 +140,14 @@ def table(self:LeversPage):
         for judge in judges:
             for m in JUDGED:
                 if row==self.base: cells.append(f"{self.by_seed(judge, row, m).mean()*METRICS[m][2]:{METRICS[m][3]}}")
-                else: cells.append(r['text'] if (r := self.ratio(judge, row, m)) else '–')
+                else: cells.append(self.ratio_text(judge, row, m))
         lines.append(cells)
     students = {j:df[df.metric.isin(JUDGED)&(df.model=='student')] for j,df in self.seen.items() if len(df)}
     scaled = ', '.join(f'{METRICS[m][0]}' for m in JUDGED)
+    many = self.st.seeds>1
+    over = f'over {self.st.seeds} seeds with Student’s 95 % interval' if many else 'of one seed, without interval'
     display(text_table(header, lines, f'One thing changed at a time: the base in numbers ({scaled}), every other row '
-                       f'as a ratio to the row beside which it stands, over {self.st.seeds} seeds with Student’s '
-                       '95 % interval; below 1 is better'))
+                       f'as a ratio to the row beside which it stands, {over}; below 1 is better'))
     say(' '.join(f"On {judge}: {'; '.join(df.protocol.unique())}." for judge,df in students.items()))
 
 @patch
