@@ -5,9 +5,9 @@
     python workflow/test_machines.py time        how much faster two shards are than one, on two idle cores
 
 `slurm` takes what is installed (Debian: slurm-wlm, munge; and the extra `slurm` of this library) and says so if
-something is missing; it has to run as root, as the daemons do. They get keys, ports and folders of their own in
-a temporary folder, to which /etc/slurm/slurm.conf links while the test runs, and end with it. Work goes to `runs/test-*` and `reports/test-*`, which are
-removed again. Nothing is installed or downloaded.
+something is missing; it has to run as root, as the daemons do. They get keys, ports and folders of their own in a
+temporary folder, to which /etc/slurm/slurm.conf links while the test runs, and end with it. Work goes to `runs/test-*`
+and `reports/test-*`, which are removed again. Nothing is installed or downloaded.
 """
 import argparse, contextlib, getpass, importlib.util, os, shutil, socket, subprocess, sys, tempfile, time
 from pathlib import Path
