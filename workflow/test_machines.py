@@ -92,7 +92,7 @@ def lacking():
     if importlib.util.find_spec('snakemake_executor_plugin_slurm') is None:
         return "snakemake-executor-plugin-slurm is not installed (pip install '.[slurm]')"
     if os.geteuid(): return f'{getpass.getuser()} is not root, as whom the daemons run'
-    return f'{INSTALLED} exists: this machine has a cluster of its own' if os.path.lexists(INSTALLED) else ''
+    return f'{INSTALLED} exists: this machine has a cluster of its own' if INSTALLED.exists() else ''
 
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 INSTALLED = Path('/etc/slurm/slurm.conf')                                # jobs lose $SLURM_CONF, and look here
@@ -148,7 +148,8 @@ def cluster():
                ['slurmctld','-D'], ['slurmd','-D','-N',host])
     started = []
     try:
-        INSTALLED.parent.mkdir(exist_ok=True); INSTALLED.symlink_to(folder/'slurm.conf')
+        INSTALLED.parent.mkdir(exist_ok=True); INSTALLED.unlink(missing_ok=True)     # of a test that was killed
+        INSTALLED.symlink_to(folder/'slurm.conf')
         for words in daemons:
             with (folder/f'{words[0]}.out').open('w') as out:
                 started.append(subprocess.Popen(words, env=env, stdout=out, stderr=out)); time.sleep(1)
