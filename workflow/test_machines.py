@@ -144,7 +144,8 @@ def cluster():
     key = folder/'munge.key'; key.write_bytes(os.urandom(128)); key.chmod(0o400)
     env = os.environ|dict(PATH=PATH)
     daemons = (['munged','--foreground','--force',f'--key-file={key}',f'--socket={folder}/munge.sock',
-                f'--pid-file={folder}/munged.pid',f'--log-file={folder}/munged.log',f'--seed-file={folder}/munged.seed'],
+                f'--pid-file={folder}/munged.pid',f'--log-file={folder}/munged.log',
+                f'--seed-file={folder}/munged.seed'],
                ['slurmctld','-D'], ['slurmd','-D','-N',host])
     started = []
     try:
