@@ -5,9 +5,9 @@
     python workflow/test_machines.py time        how much faster two shards are than one, on two idle cores
 
 `slurm` takes what is installed (Debian: slurm-wlm, munge; and the extra `slurm` of this library) and says so if
-something is missing; it has to run as root, as the daemons do. They get a configuration, keys, ports and folders of
-their own in a temporary folder and end with the test. Work goes to `runs/test-*` and `reports/test-*`, which are
-removed again. Nothing is installed or downloaded.
+something is missing; it has to run as root, as the daemons do. They get keys, ports and folders of their own in a
+temporary folder, to which /etc/slurm/slurm.conf links while the test runs, and end with it. Work goes to `runs/test-*`
+and `reports/test-*`, which are removed again. Nothing is installed or downloaded.
 """
 import argparse, contextlib, getpass, importlib.util, os, shutil, socket, subprocess, sys, tempfile, time
 from pathlib import Path
@@ -91,9 +91,11 @@ def lacking():
     if daemons: return f"{', '.join(daemons)} not found (Debian: apt install slurm-wlm munge)"
     if importlib.util.find_spec('snakemake_executor_plugin_slurm') is None:
         return "snakemake-executor-plugin-slurm is not installed (pip install '.[slurm]')"
-    return '' if os.geteuid()==0 else f'{getpass.getuser()} is not root, as whom the daemons run'
+    if os.geteuid(): return f'{getpass.getuser()} is not root, as whom the daemons run'
+    return f'{INSTALLED} exists: this machine has a cluster of its own' if INSTALLED.exists() else ''
 
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+INSTALLED = Path('/etc/slurm/slurm.conf')                                # jobs lose $SLURM_CONF, and look here
 
 def free_port():
     with socket.socket() as s: s.bind(('',0)); return s.getsockname()[1]
@@ -140,12 +142,15 @@ def cluster():
     (folder/'slurm.conf').write_text(CONF.format(folder=folder, host=host, port=free_port(), other=free_port(),
                                                  cpus=os.cpu_count(), memory=memory))
     key = folder/'munge.key'; key.write_bytes(os.urandom(128)); key.chmod(0o400)
-    env = os.environ|dict(SLURM_CONF=str(folder/'slurm.conf'), PATH=PATH)
+    env = os.environ|dict(PATH=PATH)
     daemons = (['munged','--foreground','--force',f'--key-file={key}',f'--socket={folder}/munge.sock',
-                f'--pid-file={folder}/munged.pid',f'--log-file={folder}/munged.log',f'--seed-file={folder}/munged.seed'],
+                f'--pid-file={folder}/munged.pid',f'--log-file={folder}/munged.log',
+                f'--seed-file={folder}/munged.seed'],
                ['slurmctld','-D'], ['slurmd','-D','-N',host])
     started = []
     try:
+        INSTALLED.parent.mkdir(exist_ok=True); INSTALLED.unlink(missing_ok=True)     # of a test that was killed
+        INSTALLED.symlink_to(folder/'slurm.conf')
         for words in daemons:
             with (folder/f'{words[0]}.out').open('w') as out:
                 started.append(subprocess.Popen(words, env=env, stdout=out, stderr=out)); time.sleep(1)
@@ -157,13 +162,14 @@ def cluster():
                 raise SystemExit(f'the cluster did not start ({said.strip()})\n{logs}')
             time.sleep(1)
         print(subprocess.run(['sinfo'], env=env, capture_output=True, text=True).stdout, flush=True)
-        yield {k:env[k] for k in ('SLURM_CONF','PATH')}
+        yield dict(PATH=PATH)
     finally:
         if len(started)==3: subprocess.run(['scancel','--user=root'], env=env, capture_output=True)
         for p in reversed(started):
             p.terminate()
             try: p.wait(20)
             except subprocess.TimeoutExpired: p.kill()
+        if INSTALLED.is_symlink(): INSTALLED.unlink()
         shutil.rmtree(folder, ignore_errors=True)
 
 def killed(running, env):
