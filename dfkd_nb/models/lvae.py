@@ -8,7 +8,7 @@ __all__ = ['ResBlock', 'LVAE', 'precision_product']
 # %% ../../nbs/models/lvae.ipynb #bf84c3d5
 import math
 from dataclasses import replace
-import torch
+import torch, torch.nn.functional as F
 from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 from .dgm import DGM, Trace, Variable, Visit, level_kls, normal, reconstruction_error
@@ -38,7 +38,14 @@ class ResBlock(nn.Module):
     ) -> torch.Tensor: # `(b, nf, h', w')`
         "Residual block (He et al. 2016)"
         x = self.up(x)
-        return torch.relu(self.body(x) if self.skip is None else self.body(x)+self.skip(x))
+        return torch.relu(self.body(x) if self.skip is None else self.body(x)+self._skipped(x))
+
+    def _skipped(self, x):
+        """The skip connection. Of fewer than 8 channels a strided 1×1 convolution is one of every other pixel: the backward
+        pass of oneDNN's writes past its memory there (torch 2.13, channels last, processors without AVX-512)"""
+        conv = self.skip
+        if not isinstance(conv, nn.Conv2d) or conv.stride==(1,1) or conv.in_channels>=8: return conv(x)
+        return F.conv2d(x[:,:,::conv.stride[0],::conv.stride[1]], conv.weight)
 
     def merge_skip(self) -> None:
         "Put the skip connection into the body where that is a single convolution; for `export.fold`"
