@@ -41,8 +41,8 @@ class ResBlock(nn.Module):
         return torch.relu(self.body(x) if self.skip is None else self.body(x)+self._skipped(x))
 
     def _skipped(self, x):
-        """The skip connection. Of fewer than 8 channels a strided 1×1 convolution is one of every other pixel: the backward
-        pass of oneDNN's writes past its memory there (torch 2.13, channels last, processors without AVX-512)"""
+        "The skip connection; of fewer than 8 channels a strided 1×1 convolution is one of every other pixel"
+        # oneDNN's backward pass writes past its memory there: torch 2.13, channels last, processors without AVX-512
         conv = self.skip
         if not isinstance(conv, nn.Conv2d) or conv.stride==(1,1) or conv.in_channels>=8: return conv(x)
         return F.conv2d(x[:,:,::conv.stride[0],::conv.stride[1]], conv.weight)
