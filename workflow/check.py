@@ -8,7 +8,7 @@
 
 `sync`, `lint` and `notebooks` change nothing and end with 1 if anything is wrong.
 """
-import hashlib, os, posixpath, re, shutil, subprocess, sys, tempfile
+import contextlib, hashlib, io, os, posixpath, re, shutil, subprocess, sys, tempfile
 from pathlib import Path
 import nbformat
 from nbconvert import MarkdownExporter
@@ -164,17 +164,26 @@ def test_files():
     files = (p for p in sorted(Path('nbs').rglob('*.ipynb')) if not hidden(p) and not p.name.startswith('_'))
     return [p for p in files if not {'experiments','reports'}&set(p.parts)]
 
+def tested(path, **how):
+    "Whether the tests of a notebook passed, the seconds they took, and what was printed"
+    from nbdev.test import test_nb
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said): passed,seconds = test_nb(path, **how)
+    print(f'{seconds:6.0f} s  {path.name}{"" if passed else ": failed"}', flush=True)
+    return passed,seconds,said.getvalue()
+
 def notebooks():
-    "Run the tests of every library notebook and end with the number that passed and failed"
+    "Run the tests of every library notebook; ends with what failed ones said, and the number that passed and failed"
     from fastcore.parallel import parallel
     from nbdev.config import get_config
-    from nbdev.test import test_nb
     files,skip = test_files(),get_config().tst_flags.split()
-    done = parallel(test_nb, [p.absolute() for p in files], skip_flags=skip, force_flags=['slow'], do_print=True,
+    done = parallel(tested, [p.absolute() for p in files], skip_flags=skip, force_flags=['slow'],
                     basepath=get_config().config_path, n_workers=2)
-    for p,(_,seconds) in sorted(zip(files, done), key=lambda o: -o[1][1]): print(f'{seconds:6.0f} s  {p}')
-    failed = [p for p,(passed,_) in zip(files, done) if not passed]
-    for p in failed: print(f'failed: {p}', file=sys.stderr)
+    for p,(_,seconds,_) in sorted(zip(files, done), key=lambda o: -o[1][1]): print(f'{seconds:6.0f} s  {p}')
+    failed = [p for p,(passed,*_) in zip(files, done) if not passed]
+    for p,(passed,_,said) in zip(files, done):
+        if not passed: print(f'failed: {p}\n{said[:1500]} […] {said[-3000:]}', flush=True)
+    for p in failed: print(f'failed: {p}', flush=True)
     print(f'{len(files)-len(failed)} passed, {len(failed)} failed', flush=True)
     sys.exit(bool(failed))
 
