@@ -35,11 +35,28 @@ def shown(output):
     "Whether an output has a place in a README"
     return output.get('name')!='stderr' and not any(k.startswith('image/') for k in output.get('data',{}))
 
+def opening_shown(cell):
+    "The Markdown that a cell shows"
+    return ''.join(o.get('data',{}).get('text/markdown','') for o in cell.outputs)
+
+def opening_cell(nb): return next(c for c in nb.cells if c.cell_type=='code' and 'opening_text()' in c.source)
+
+def stale_opening():
+    "Whether numbers and figure at the top of the README are those of the committed results"
+    from dfkd_nb.report.front import FIGURE, figure_digest, opening_text, results_digest
+    again = 'run `python workflow/check.py readme`'
+    if opening_shown(opening_cell(nbformat.read('nbs/index.ipynb', as_version=4)))!=opening_text():
+        yield f'nbs/index.ipynb: its table is not what the results in reports/ say; {again}'
+    if figure_digest(FIGURE)!=results_digest(): yield f'{FIGURE} is not drawn from the results in reports/; {again}'
+
 def readme_text():
     "nbs/index.ipynb as Markdown: no hidden cells, no directives, no pictures; links relative to the root"
     nb = nbformat.read('nbs/index.ipynb', as_version=4)
     nb.metadata['language_info'] = {'name':'python'}
     nb.cells = [c for c in nb.cells if not re.search(r'^#\|\s*hide\b', c.source, re.M)]
+    for i,c in enumerate(nb.cells):
+        if c.cell_type=='code' and re.search(r'^#\|\s*echo:\s*false', c.source, re.M):
+            nb.cells[i] = nbformat.v4.new_markdown_cell(opening_shown(c))
     for c in nb.cells:
         if c.cell_type!='code': continue
         c.source = re.sub(r'^#\|.*\n?', '', c.source, flags=re.M).strip()
@@ -50,7 +67,16 @@ def readme_text():
         return f"{m[1]}({posixpath.normpath('nbs/'+m[2])})"
     return re.sub(r'(\])\(([^)\s]+)\)', from_root, text).strip()+'\n'
 
-def readme(): Path('README.md').write_text(readme_text(), encoding='utf-8')
+def readme():
+    from dfkd_nb.report.front import FIGURE, figure_digest, opening_text, results_digest, save_figure
+    if figure_digest(FIGURE)!=results_digest(): save_figure()
+    nb = nbformat.read('nbs/index.ipynb', as_version=4)
+    cell,text = opening_cell(nb),opening_text()
+    if opening_shown(cell)!=text:
+        data = {'text/markdown':text, 'text/plain':'<IPython.core.display.Markdown object>'}
+        cell.outputs = [nbformat.v4.new_output('execute_result', data)]
+        nbformat.write(nb, 'nbs/index.ipynb')
+    Path('README.md').write_text(readme_text(), encoding='utf-8')
 
 SUMS = """# Shipped weights
 
@@ -154,7 +180,7 @@ def lint():
     print(f'no line above {LONGEST} characters, and nothing for ruff to say')
 
 def sync():
-    tell(out_of_step, unsealed, missing_in_wheel, ruff, long_lines)
+    tell(out_of_step, stale_opening, unsealed, missing_in_wheel, ruff, long_lines)
     print('modules, notebooks, README, checksums and wheel are in step; lines are short')
 
 # Tests
