@@ -43,11 +43,11 @@ def opening_cell(nb): return next(c for c in nb.cells if c.cell_type=='code' and
 
 def stale_opening():
     "Whether numbers and figure at the top of the README are those of the committed results"
-    from dfkd_nb.report.front import FIGURE, figure_digest, opening_text, results_digest
+    from dfkd_nb.report.front import FRONT_FIGURE, figure_digest, opening_text, results_digest
     again = 'run `python workflow/check.py readme`'
     if opening_shown(opening_cell(nbformat.read('nbs/index.ipynb', as_version=4)))!=opening_text():
         yield f'nbs/index.ipynb: its table is not what the results in reports/ say; {again}'
-    if figure_digest(FIGURE)!=results_digest(): yield f'{FIGURE} is not drawn from the results in reports/; {again}'
+    if figure_digest(FRONT_FIGURE)!=results_digest(): yield f'{FRONT_FIGURE} is not drawn from the results in reports/; {again}'
 
 def readme_text():
     "nbs/index.ipynb as Markdown: no hidden cells, no directives, no pictures; links relative to the root"
@@ -68,8 +68,8 @@ def readme_text():
     return re.sub(r'(\])\(([^)\s]+)\)', from_root, text).strip()+'\n'
 
 def readme():
-    from dfkd_nb.report.front import FIGURE, figure_digest, opening_text, results_digest, save_figure
-    if figure_digest(FIGURE)!=results_digest(): save_figure()
+    from dfkd_nb.report.front import FRONT_FIGURE, figure_digest, opening_text, results_digest, save_front_figure
+    if figure_digest(FRONT_FIGURE)!=results_digest(): save_front_figure()
     nb = nbformat.read('nbs/index.ipynb', as_version=4)
     cell,text = opening_cell(nb),opening_text()
     if opening_shown(cell)!=text:
