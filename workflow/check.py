@@ -47,7 +47,8 @@ def stale_opening():
     again = 'run `python workflow/check.py readme`'
     if opening_shown(opening_cell(nbformat.read('nbs/index.ipynb', as_version=4)))!=opening_text():
         yield f'nbs/index.ipynb: its table is not what the results in reports/ say; {again}'
-    if figure_digest(FRONT_FIGURE)!=results_digest(): yield f'{FRONT_FIGURE} is not drawn from the results in reports/; {again}'
+    if figure_digest(FRONT_FIGURE)!=results_digest():
+        yield f'{FRONT_FIGURE} is not drawn from the results in reports/; {again}'
 
 def readme_text():
     "nbs/index.ipynb as Markdown: no hidden cells, no directives, no pictures; links relative to the root"

@@ -26,7 +26,8 @@ from .verdicts import study_verdicts, verdicts_on
 _W8,_NARROW = dict(width=8, size=0),dict(shape='narrow')
 def _student(arm, source, **shape): return dict(model='student', arm=arm, source=source, **shape)
 
-POOR_PRIOR = FamilyStudy('hierarchical VAE, poor prior', 'poor-prior', 'mse', {'real images':_student('B', 'real', **_W8)},
+POOR_PRIOR = FamilyStudy('hierarchical VAE, poor prior', 'poor-prior', 'mse',
+    {'real images':_student('B', 'real', **_W8)},
     {'own samples':_student('B', 'prior', **_W8), 'guided':_student('B', 'guided', **_W8)},
     asks={'guided':('guided','own samples')})
 PIPELINE_VAE = FamilyStudy('autoencoder of the pipeline', 'pipeline-vae', 'mse',
@@ -41,8 +42,8 @@ PRIORS = { # Study → what the teacher draws by itself; those of other studies 
 
 def front_families() -> tuple: # Of `FamilyStudy`, teachers without a usable prior first
     "The teachers of the README's table"
-    known = {f.study:f for f in (*FAMILY_STUDIES, POOR_PRIOR, PIPELINE_VAE)}
-    return tuple(sorted(known.values(), key=lambda f: (list(PRIORS)+[f.study]).index(f.study)))
+    known = (*FAMILY_STUDIES, POOR_PRIOR, PIPELINE_VAE)
+    return tuple(sorted(known, key=lambda f: [*PRIORS,f.study].index(f.study)))
 
 # %% ../../nbs/report/front.ipynb #44aa571b
 def _margin(row):

@@ -189,18 +189,22 @@ def summarise(
     "Mean and t-interval over seeds (of a share cut to [0, 1]), or the row's own interval where there is one seed"
     by = list(dict.fromkeys([*by,'metric']))
     fixed = [k for k in df if k not in ('seed','value','lo','hi','interval','run',*by)]
+    groups = df.groupby(by, sort=False, dropna=False)
+    kinds,first = groups[fixed].nunique(dropna=False),~df.duplicated(by)
+    if len(bad := np.flatnonzero((kinds>1).any(axis=1))):                          # groups come in order of appearance
+        who,mixed = df.loc[first, by].iloc[bad[0]].to_dict(),[k for k in fixed if kinds[k].iloc[bad[0]]>1]
+        raise ValueError(f"{who} mixes rows with different {mixed}: add them to `by`, or select rows first")
+    if (twice := df.duplicated([*by,'seed'])).any():
+        who = df.loc[twice, by].iloc[0].to_dict()
+        raise ValueError(f"{who} has several rows for one seed; select one run per seed first")
     def one(key, g):
-        who = dict(zip(by, key))
-        if mixed := [k for k in fixed if g[k].nunique(dropna=False)>1]:
-            raise ValueError(f"{who} mixes rows with different {mixed}: add them to `by`, or select rows first")
-        if g.seed.duplicated().any():
-            raise ValueError(f"{who} has several rows for one seed; select one run per seed first")
-        own = g.iloc[0][['value','lo','hi','interval']].to_dict()
+        who,row = dict(zip(by, key)),g.iloc[0]
+        own = {k:row[k] for k in ('value','lo','hi','interval')}
         if len(g)>1:
             own = t_interval(g.value.to_numpy(), level)
             if who['metric'] in SHARES: own |= dict(lo=max(0.,own['lo']), hi=min(1.,own['hi']))
-        return {**who, **own, 'seeds':len(g), **{k:g[k].iloc[0] for k in ('n','protocol')}}
-    return pd.DataFrame([one(k,g) for k,g in df.groupby(by, sort=False, dropna=False)])
+        return {**who, **own, 'seeds':len(g), 'n':row['n'], 'protocol':row['protocol']}
+    return pd.DataFrame([one(k,g) for k,g in groups])
 
 # %% ../../nbs/study/results.ipynb #210a7e5d
 def with_anchors(
