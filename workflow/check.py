@@ -3,7 +3,7 @@
     python workflow/check.py sync       modules, notebooks, README, weights and the wheel are in step; lines are short
     python workflow/check.py lint       only the last: ruff, and lines of at most 120 characters everywhere
     python workflow/check.py notebooks  the tests of the library notebooks, slow cells included
-    python workflow/check.py readme     write README.md from nbs/index.ipynb
+    python workflow/check.py readme     write README.md from nbs/index.ipynb, and reports/index.html
     python workflow/check.py sums       seal the shipped weights: lists beside them, data/pretrained/README.md
 
 `sync`, `lint` and `notebooks` change nothing and end with 1 if anything is wrong.
@@ -43,12 +43,14 @@ def opening_cell(nb): return next(c for c in nb.cells if c.cell_type=='code' and
 
 def stale_opening():
     "Whether numbers and figure at the top of the README are those of the committed results"
-    from dfkd_nb.report.front import FRONT_FIGURE, figure_digest, opening_text, results_digest
+    from dfkd_nb.report.front import FRONT_FIGURE, INDEX, figure_digest, index_digest, opening_text, results_digest
     again = 'run `python workflow/check.py readme`'
     if opening_shown(opening_cell(nbformat.read('nbs/index.ipynb', as_version=4)))!=opening_text():
         yield f'nbs/index.ipynb: its table is not what the results in reports/ say; {again}'
     if figure_digest(FRONT_FIGURE)!=results_digest():
         yield f'{FRONT_FIGURE} is not drawn from the results in reports/; {again}'
+    if index_digest() not in Path(INDEX).read_text(encoding='utf-8'):
+        yield f'{INDEX} does not lead to the pages in reports/ as they are; {again}'
 
 def readme_text():
     "nbs/index.ipynb as Markdown: no hidden cells, no directives, no pictures; links relative to the root"
@@ -69,7 +71,8 @@ def readme_text():
     return re.sub(r'(\])\(([^)\s]+)\)', from_root, text).strip()+'\n'
 
 def readme():
-    from dfkd_nb.report.front import FRONT_FIGURE, figure_digest, opening_text, results_digest, save_front_figure
+    from dfkd_nb.report.front import (FRONT_FIGURE, INDEX, figure_digest, index_digest, opening_text, results_digest,
+                                      save_front_figure, save_index)
     if figure_digest(FRONT_FIGURE)!=results_digest(): save_front_figure()
     nb = nbformat.read('nbs/index.ipynb', as_version=4)
     cell,text = opening_cell(nb),opening_text()
@@ -78,6 +81,7 @@ def readme():
         cell.outputs = [nbformat.v4.new_output('execute_result', data)]
         nbformat.write(nb, 'nbs/index.ipynb')
     Path('README.md').write_text(readme_text(), encoding='utf-8')
+    if not Path(INDEX).is_file() or index_digest() not in Path(INDEX).read_text(encoding='utf-8'): save_index()
 
 SUMS = """# Shipped weights
 
