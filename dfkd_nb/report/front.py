@@ -238,9 +238,10 @@ def _line(home, page):
     title = re.search(r'<title>(.*?)</title>', text, re.S)
     about = re.search(r'<blockquote>\s*<p>(.*?)</p>', text, re.S)
     study,name = Path(page).parts[-2:]
-    return f"| [{title[1] if title else name}]({study}/{name}) | {study} | {about[1].strip() if about else ''} |"
+    said = about[1].strip() if about else ''
+    return f"| [{title[1] if title else name}]({study}/{name}) | {study} | {said} |"
 
-BEGIN = ('reports/embedded-full/comparison.html','reports/autoencoder/autoencoder.html','reports/families/families.html')
+BEGIN = tuple(f'reports/{k}.html' for k in ('embedded-full/comparison','autoencoder/autoencoder','families/families'))
 
 def index_text(
     root:str='' # Checkout; empty is this one
