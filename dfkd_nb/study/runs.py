@@ -205,9 +205,14 @@ def _executed(nb, out, params):
 
 # %% ../../nbs/study/runs.ipynb #4408819c
 CSS = """
-:root { --ink:#1f2328; --soft:#59636e; --line:#d8dee4; --wash:#f6f8fa; --link:#0b62c4 }
+:root { color-scheme:light dark;
+        --paper:#fff; --ink:#1f2328; --soft:#59636e; --line:#d8dee4; --wash:#f6f8fa; --link:#0b62c4 }
+@media screen and (prefers-color-scheme:dark) {
+  :root { --paper:#14181d; --ink:#dfe4ea; --soft:#9aa5b1; --line:#353d47; --wash:#1e242b; --link:#6cb1ff }
+  img,svg { background:#fff; border-radius:4px }
+  td b[style],details.code .highlight { filter:brightness(1.6) } }
 * { box-sizing:border-box }
-body { margin:0; background:#fff; color:var(--ink);
+body { margin:0; background:var(--paper); color:var(--ink);
        font:17px/1.6 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif }
 main { max-width:1080px; margin:0 auto; padding:2.5rem 1.5rem 5rem }
 h1,h2,h3,h4 { line-height:1.25; margin:2.2em 0 .6em; text-wrap:balance }
@@ -235,7 +240,13 @@ pre { margin:.6em 0; overflow-x:auto; line-height:1.45 }
 details.code { margin:.4em 0; font-size:.8rem; color:var(--soft) }
 details.code>summary { cursor:pointer; width:max-content; user-select:none }
 details.code[open] { padding:.2em 1em .6em; background:var(--wash); border-radius:6px }
-@media print { details.code { display:none } main { max-width:none; padding:0 } }
+@media (max-width:40rem) {
+  body { font-size:16px } main { padding:1rem .8rem 3rem } h1 { font-size:1.6rem }
+  table { font-size:.78rem } th,td { padding:.3em .4em } td,td:first-child { white-space:normal; min-width:0 } }
+@media print {
+  details.code { display:none } main { max-width:none; padding:0 }
+  .output_area,.text_cell_render { overflow:visible } table { font-size:.7rem } td { white-space:normal }
+  h1,h2,h3,h4,caption { break-after:avoid } tr,img,svg { break-inside:avoid } thead { display:table-header-group } }
 """
 TEMPLATE = """{%- extends 'basic/index.html.j2' -%}
 {% block input %}<details class="code"><summary>code</summary>{{ super() }}</details>{% endblock input %}"""
