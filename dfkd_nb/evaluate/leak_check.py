@@ -18,6 +18,7 @@ from ..cache import code_of, content_of
 from .features import check_extractor
 from .leakage import (closeness, member_share, membership_auc, membership_scores, neighbours,
                                       real_images, roc)
+from ..files import read_json
 from ..integrity import verify_file
 from ..models.dgm import DGM
 from ..models.registry import config_of, student_of
@@ -244,7 +245,7 @@ def run_record(
     if not record:
         raise FileNotFoundError(f"no run.json tells how {folder.name} was made: give records, the results folder of "
                                 "E05")
-    return json.loads(verify_file(record).read_text())
+    return read_json(verify_file(record))
 
 NONE_SEEN = 'its real images are public ones: it saw no private image itself' # Why `seen_by` may be empty
 

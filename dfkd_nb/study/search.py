@@ -131,7 +131,7 @@ def search(
     replace:bool=False, # Start over if the folder holds another search, instead of raising `ValueError`
     beside:tuple=(), # What else in the folder belongs to the trials, names or patterns
 ) -> pd.DataFrame: # One row per trial: `trial`, parameters, criteria
-    "Minimise a criterion; raises `ValueError` if the folder holds another search. One that is replaced is kept meanwhile"
+    "Minimise a criterion; raises `ValueError` if the folder holds another search. A replaced one is kept meanwhile"
     about = json.loads(json.dumps(dict(about or {}, space=space, objective=objective, seed=seed)))
     folder,parts = Path(folder),(*_PARTS,*beside)
     with sole_writer(folder):
