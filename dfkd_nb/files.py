@@ -322,12 +322,14 @@ def write_json(
 def needed(
     name:str, # Of a module
     extra:str, # Of this library, that brings it
+    package:str='', # As it is installed, if that is another name
+    otherwise:str='', # What else would do
 ): # The module
     "Import an optional package; raises `ImportError` that says how to install it"
     try: return importlib.import_module(name)
     except ImportError as e:
-        package = name.partition('.')[0]
-        raise ImportError(f"{package} is not installed; pip install 'dfkd_nb[{extra}]'") from e
+        remedy = f"pip install 'dfkd_nb[{extra}]'"+(f', or {otherwise}' if otherwise else '')
+        raise ImportError(f"{package or name.partition('.')[0]} is not installed; {remedy}") from e
 
 # %% ../nbs/files.ipynb #990fac21
 def _keys_differ(node):

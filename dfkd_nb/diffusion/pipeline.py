@@ -20,6 +20,7 @@ from .schedule import as_ddim, check_scheduler
 from ..files import atomic, data_dir, finite, read_json
 from ..integrity import seal_tree, verify_file, verify_files
 from ..models.autoencoder import AUTOENCODERS, encode, vae_factor
+from ..options import checked
 
 # %% ../../nbs/diffusion/pipeline.ipynb #9deabe67
 PARTS = ('vae','unet','text_encoder','tokenizer','scheduler')
@@ -197,6 +198,7 @@ def fetch_pipeline(
                                                  safety_checker=None, feature_extractor=None))
 
 # %% ../../nbs/diffusion/pipeline.ipynb #0304e003
+@checked
 def load_pipeline(
     source:Path|str='', # Folder or hub id; empty is the shipped generator
     revision:str|None=None, # Pinned revision of a hub id

@@ -23,7 +23,7 @@ from ..integrity import verify_file
 from ..models.dgm import DGM
 from ..models.registry import config_of, student_of
 from ..noise import stream
-from ..options import check_fields
+from ..options import check_fields, checked
 from ..stats import bootstrap_mean
 from ..training.loop import Objective, fit
 
@@ -170,6 +170,7 @@ class PublicModel:
     model:DGM # Frozen
     about:str # What it is, for the rows
 
+@checked
 def public_model(
     pool:ImageSet, # Public images
     teacher:DGM, # Of whose kind it is

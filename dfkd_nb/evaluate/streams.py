@@ -13,6 +13,7 @@ from ..data.decode import open_image
 from ..data.synthetic import read_metadata
 from .features import as_uint8_rgb, build_extractor
 from .metrics import check_features, check_pair, feature_level, frechet_of_moments, sq_distances
+from ..options import checked
 
 # %% ../../nbs/evaluate/streams.ipynb #689b0c9c
 def set_batches(
@@ -27,6 +28,7 @@ def set_batches(
         pixels = [np.array(open_image(folder/'images'/n)) for n in names[k:k+batch]]
         yield torch.from_numpy(np.stack(pixels)).permute(0,3,1,2)
 
+@checked
 @torch.no_grad()
 def feature_batches(
     batches, # Images, as `features.extract` takes them, a batch at a time
