@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from PIL import Image
 from ..core import to_uint8
-from ..files import BEFORE, atomic, bring_back, discard, ensure_writable, finite, put_aside, read_json
+from ..files import BEFORE, atomic, bring_back, discard, ensure_room, finite, put_aside, read_json
 from ..files import read_json_lines, sha256, sole_writer, write_json
 from ..integrity import SUMS, verifier, write_sums
 from .decode import open_image
@@ -161,7 +161,7 @@ def save_synthetic(
     "Write a synthetic set, all or nothing: what was there is gone only when the new set is whole"
     if images.images.dtype!=torch.uint8:
         raise ValueError(f"images are {images.images.dtype}, expected uint8; round them with core.to_uint8")
-    out,names = ensure_writable(out),images.classes
+    out,names = ensure_room(out, images.images.nbytes),images.classes
     rows = [{'file_name':f'{i:06d}.png', 'index':i, 'class':names[y] if names and y>=0 else '', 'label':y,
              'timesteps':[], 'losses':{}} for i,y in enumerate(images.labels.tolist())]
     with sole_writer(out), replacing(out):
