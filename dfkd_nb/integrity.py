@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from .files import atomic, sha256
+from .files import atomic, finite, sha256
 
 # %% ../nbs/integrity.ipynb #59941464
 SUMS = 'SHA256SUMS'
@@ -134,7 +134,8 @@ def save_tensors(
     tensors:dict, # Name → tensor
     **said # Metadata: name → text
 ) -> Path: # `path`
-    "Write tensors, all or nothing, with the checksum of all that the file says"
+    "Write tensors, all or nothing, with the checksum of all that the file says; `ValueError` if any is not finite"
+    finite(tensors, str(path), 'nothing is written')
     tensors = {k:v.detach().cpu().contiguous() for k,v in tensors.items()}
     with atomic(path) as tmp: save_file(tensors, tmp, metadata={**said, _DIGEST:_digest(tensors, said)})
     return Path(path)

@@ -12,7 +12,7 @@ from dfkd_nb.core import frozen, n_parameters
 from dfkd_nb.data.sources import own_samples
 from dfkd_nb.export.quantise import calibration_for, quantise
 from dfkd_nb.export.to_onnx import export
-from dfkd_nb.files import atomic, data_dir, strict_yaml
+from dfkd_nb.files import atomic, data_dir, read_json, strict_yaml
 from dfkd_nb.integrity import seal_files, verify_file
 from dfkd_nb.models.registry import load
 from dfkd_nb.study.results import read_table
@@ -28,7 +28,7 @@ def read(file):
 def made_by(study, best):
     "Work folder of a student, by what it says of itself"
     for file in Path('runs',study,'students').glob('*/who.json'):
-        who = json.loads(file.read_text())
+        who = read_json(file)
         if all(who.get(k)==best[k] for k in WHO) and (file.parent/'student'/'config.json').is_file(): return file.parent
     name = ' '.join(str(best[k]) for k in WHO)
     sys.exit(f'error: runs/{study}/students has no finished {name}, the best student: its work folder was removed; run '
@@ -80,7 +80,7 @@ def main():
     spent = spent.set_index('metric').value
     net,teacher = frozen(load(made/'student')),frozen(load(data_dir()/'pretrained'/'teacher'))
     text = card(best, spent, net, teacher, df, study)
-    who = json.loads(verify_file(made/'who.json').read_text())
+    who = read_json(verify_file(made/'who.json'))
     with atomic(data_dir()/'pretrained'/'student') as tmp:
         tmp.mkdir()
         for f in ('config.json','model.safetensors'): shutil.copy(made/'student'/f, tmp/f)

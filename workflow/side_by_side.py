@@ -18,7 +18,7 @@ from pathlib import Path
 import nbformat, torch
 from dfkd_nb.data import sources
 from dfkd_nb.distil import arms, passes
-from dfkd_nb.files import atomic
+from dfkd_nb.files import atomic, finite
 from dfkd_nb.noise import stream
 from dfkd_nb.study.jobs import load_jobs
 from dfkd_nb.training import loop
@@ -190,6 +190,7 @@ class Training:
         state = dict(step=self.steps, config=config|h['about'], nets=nets, opt=self.opt.state_dict(), log=self.log,
                      ema=self.average and {k:v.cpu() for k,v in self.average.items()}, kept=None)
         file.parent.mkdir(parents=True, exist_ok=True)
+        finite(nets, f'{file}: weights', 'not saved; lower lr, or clip gradients')
         with atomic(file) as tmp: torch.save(state, tmp)
         results = Path(self.names['results'])
         results.mkdir(parents=True, exist_ok=True)

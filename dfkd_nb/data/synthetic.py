@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from PIL import Image
 from ..core import to_uint8
-from ..files import atomic, ensure_writable, finite, read_json, read_json_lines
-from ..files import sha256, sole_writer, write_json
+from ..files import BEFORE, atomic, bring_back, discard, ensure_room, finite, put_aside, read_json
+from ..files import read_json_lines, sha256, sole_writer, write_json
 from ..integrity import SUMS, verifier, write_sums
 from .decode import open_image
 from .images import ImageSet
@@ -101,7 +101,7 @@ def load_synthetic(
     if not out.is_dir():
         raise FileNotFoundError(f"{out}: there is no such folder; synthesise or save_synthetic make one")
     if not meta.is_file():
-        kept = f'; the one before it is kept in {out/_BEFORE}' if _whole(out/_BEFORE) else ''
+        kept = f'; the one before it is kept in {out/BEFORE}' if _whole(out/BEFORE) else ''
         raise FileNotFoundError(f"{meta} is missing: the set is unfinished; make it again on {out} to complete it"+kept)
     group_rows(sorted((out/'groups').glob('*.json')))
     return _read(out, read_metadata(out), _verifier_of_set(out))
@@ -115,31 +115,20 @@ def read_metadata(
     return read_json_lines(_verifier_of_set(out)(Path(out)/'images'/'metadata.jsonl'))
 
 _PARTS = ('images','groups','strips','adversary','recipe.json',SUMS) # Of a set
-_BEFORE,_MOVING = '.before','.moving' # Where a whole set is put aside, and where it is on the way there or back
 
 def _whole(out): return (Path(out)/'images'/'metadata.jsonl').is_file()
 
 def _resumable(out): return (Path(out)/'recipe.json').is_file() and any((Path(out)/'groups').glob('*.json'))
 
-def _discard(out):
-    "Remove a set that is not whole, or no longer wanted"
-    for path in (Path(out)/k for k in _PARTS):
-        if path.is_dir(): shutil.rmtree(path)
-        else: path.unlink(missing_ok=True)
-
 def restore(
     out:Path # Folder of a set, which this process owns
 ):
     "Bring back a set that was put aside, unless the one in its place is whole or can go on; after a crash, too"
-    before,moving = (Path(out)/k for k in (_BEFORE,_MOVING))
+    before = Path(out)/BEFORE
     if before.is_dir():
         if _whole(out): return shutil.rmtree(before)
         if _resumable(out): return
-        _discard(out)
-        before.rename(moving)
-    if moving.is_dir():
-        for path in moving.iterdir(): path.rename(Path(out)/path.name)
-        moving.rmdir()
+    bring_back(out, _PARTS)
 
 @contextlib.contextmanager
 def replacing(
@@ -147,12 +136,8 @@ def replacing(
 ):
     "The set that is there is put aside; it goes when the block leaves a whole one, and comes back when nothing is left"
     restore(out := Path(out))
-    if not _whole(out): _discard(out)                            # nothing that was finished
-    else:
-        (out/_MOVING).mkdir()
-        for k in _PARTS:
-            if (out/k).exists(): (out/k).rename(out/_MOVING/k)
-        (out/_MOVING).rename(out/_BEFORE)
+    if _whole(out): put_aside(out, _PARTS)
+    else: discard(out, _PARTS)                                   # nothing that was finished
     try: yield
     finally: restore(out)
 
@@ -176,7 +161,7 @@ def save_synthetic(
     "Write a synthetic set, all or nothing: what was there is gone only when the new set is whole"
     if images.images.dtype!=torch.uint8:
         raise ValueError(f"images are {images.images.dtype}, expected uint8; round them with core.to_uint8")
-    out,names = ensure_writable(out),images.classes
+    out,names = ensure_room(out, images.images.nbytes),images.classes
     rows = [{'file_name':f'{i:06d}.png', 'index':i, 'class':names[y] if names and y>=0 else '', 'label':y,
              'timesteps':[], 'losses':{}} for i,y in enumerate(images.labels.tolist())]
     with sole_writer(out), replacing(out):

@@ -17,9 +17,10 @@ from safetensors import SafetensorError
 from transformers import CLIPTextModel, CLIPTokenizer, PreTrainedModel
 from ..core import frozen
 from .schedule import as_ddim, check_scheduler
-from ..files import atomic, data_dir
+from ..files import atomic, data_dir, finite, read_json
 from ..integrity import seal_tree, verify_file, verify_files
 from ..models.autoencoder import AUTOENCODERS, encode, vae_factor
+from ..options import checked
 
 # %% ../../nbs/diffusion/pipeline.ipynb #9deabe67
 PARTS = ('vae','unet','text_encoder','tokenizer','scheduler')
@@ -30,7 +31,9 @@ def save_pipeline(
     logs:dict|None=None, # File name → data frame, kept beside the weights as CSV
     **parts # `vae`, `unet`, `text_encoder`, `tokenizer`, `scheduler`
 ) -> Path: # `folder`
-    "Write a `StableDiffusionPipeline` folder with safetensors weights, all or nothing"
+    "Write a `StableDiffusionPipeline` folder with safetensors weights, all or nothing; `ValueError` if not finite"
+    for p,part in parts.items():
+        if isinstance(part, torch.nn.Module): finite(part.state_dict(), f'{folder}/{p}: weights', 'nothing is written')
     pipe = StableDiffusionPipeline(**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
     for p in (pipe.vae,pipe.unet): p.register_to_config(_name_or_path='')     # where it came from is nobody's business
     with atomic(folder) as tmp:
@@ -48,11 +51,7 @@ CLASSES = {'vae':AUTOENCODERS, 'unet':{'UNet2DConditionModel':UNet2DConditionMod
 WEIGHTS = re.compile(r'(?:diffusion_pytorch_)?model(?:\.(?P<one>\w+))?\.safetensors'
                      r'|(?:diffusion_pytorch_)?model\.safetensors\.index(?:\.(?P<many>\w+))?\.json')
 
-def _read(path):
-    "A JSON file; errors name it"
-    try: return json.loads(path.read_text())
-    except (UnicodeDecodeError,json.JSONDecodeError) as e:
-        raise ValueError(f"{path} cannot be loaded: it is not valid JSON ({e}); restore it") from e
+def _read(path): return read_json(path, strict=False) # Of others, too
 
 def check_kind(
     path:Path # A pipeline's `model_index.json`
@@ -199,6 +198,7 @@ def fetch_pipeline(
                                                  safety_checker=None, feature_extractor=None))
 
 # %% ../../nbs/diffusion/pipeline.ipynb #0304e003
+@checked
 def load_pipeline(
     source:Path|str='', # Folder or hub id; empty is the shipped generator
     revision:str|None=None, # Pinned revision of a hub id

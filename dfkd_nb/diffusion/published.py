@@ -13,6 +13,7 @@ from ..core import frozen
 from ..files import data_dir
 from .generator import make_scheduler
 from .pipeline import check_fit
+from ..options import checked
 
 # %% ../../nbs/diffusion/published.ipynb #d34e1560
 SHAPES = {
@@ -56,6 +57,7 @@ def published_networks(
     return {k:frozen(m) for k,m in made.items()}
 
 # %% ../../nbs/diffusion/published.ipynb #71821933
+@checked
 def published_pipeline(
     name:str='sd15', # Key of `SHAPES`
     device:str='cpu', # Device

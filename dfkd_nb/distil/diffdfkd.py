@@ -6,10 +6,11 @@
 __all__ = ['Adversary', 'activation_maps', 'SpatialDistiller']
 
 # %% ../../nbs/distil/diffdfkd.ipynb #ce190503
-import json, math
+import math
 from pathlib import Path
 import torch, torch.nn.functional as F
 from ..core import frozen, state_hash
+from ..files import read_json
 from ..integrity import load_tensors, save_tensors
 from ..data.images import ImageSet
 from ..data.synthetic import load_groups
@@ -51,7 +52,7 @@ class Adversary:
     ) -> Classifier|None: # Frozen student of all groups before `g`; `None` during the warm-up
         "The student after `g` groups: read back, or trained on from the last one that was kept"
         out,at = Path(out),lambda k: Path(out)/'adversary'/f'{k:05d}.safetensors'
-        first = math.ceil(self.settings['warmup']/json.loads((out/'recipe.json').read_text())['recipe']['group'])
+        first = math.ceil(self.settings['warmup']/read_json(out/'recipe.json')['recipe']['group'])
         if g<first: return None
         device = next(self.teacher.parameters()).device
         with torch.random.fork_rng():

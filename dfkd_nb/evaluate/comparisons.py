@@ -6,12 +6,12 @@
 __all__ = ['last_losses', 'loss_tests', 'guidance_tests', 'seed_test', 'source_tests', 'class_rows']
 
 # %% ../../nbs/evaluate/comparisons.ipynb #6928023f
-import json
 from pathlib import Path
 import numpy as np, pandas as pd
 from ..claims import ALIKE
 from ..data.images import ImageSet
 from ..data.synthetic import loss_traces
+from ..files import read_json
 from ..guidance.losses import GROUPWISE
 from ..stats import paired_test
 
@@ -44,7 +44,7 @@ def guidance_tests(
 ) -> list: # Tests; none if one of the two is missing
     "The sets `guided` and `unguided` against each other"
     if not {'guided','unguided'}<=sets.keys(): return []
-    recipe = json.loads((Path(sets['guided'])/'recipe.json').read_text())['recipe']
+    recipe = read_json(Path(sets['guided'])/'recipe.json')['recipe']
     return loss_tests(last_losses(sets['guided']), last_losses(sets['unguided']), recipe['group'])
 
 # %% ../../nbs/evaluate/comparisons.ipynb #a2e5f868

@@ -56,6 +56,7 @@ def latency(
     return dict(median_ms=float(q2), iqr_ms=float(q3-q1), runs=runs, threads=torch.get_num_threads())
 
 # %% ../../nbs/evaluate/cost.ipynb #c7a9d05b
+@checked
 def stopwatch(
     device:str='cpu' # Where the work is done
 ): # Function without arguments: seconds since now as `value`, and the `protocol` that says which
@@ -88,6 +89,7 @@ def _cuda_peak(fn, device):
     return dict(value=torch.cuda.max_memory_allocated(device)-before,
                 protocol='peak of allocated memory above that before the call')
 
+@checked
 def peak_memory(
     fn, # Function without arguments
     device:str='cpu', # Where the work is done

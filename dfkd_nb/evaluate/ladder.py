@@ -214,6 +214,7 @@ def _count_rows(who, rung):
                  row(f'sd15_{pixels}_image_tflop', whole/1e12, f'the same, {steps} timesteps')]
     return rows
 
+@checked
 def rung_rows(
     who:dict, # Identity of the rows: `experiment` … `n`
     rung:Rung, # What was measured

@@ -18,11 +18,12 @@ from ..cache import code_of, content_of
 from .features import check_extractor
 from .leakage import (closeness, member_share, membership_auc, membership_scores, neighbours,
                                       real_images, roc)
+from ..files import read_json
 from ..integrity import verify_file
 from ..models.dgm import DGM
 from ..models.registry import config_of, student_of
 from ..noise import stream
-from ..options import check_fields
+from ..options import check_fields, checked
 from ..stats import bootstrap_mean
 from ..training.loop import Objective, fit
 
@@ -169,6 +170,7 @@ class PublicModel:
     model:DGM # Frozen
     about:str # What it is, for the rows
 
+@checked
 def public_model(
     pool:ImageSet, # Public images
     teacher:DGM, # Of whose kind it is
@@ -244,7 +246,7 @@ def run_record(
     if not record:
         raise FileNotFoundError(f"no run.json tells how {folder.name} was made: give records, the results folder of "
                                 "E05")
-    return json.loads(verify_file(record).read_text())
+    return read_json(verify_file(record))
 
 NONE_SEEN = 'its real images are public ones: it saw no private image itself' # Why `seen_by` may be empty
 

@@ -57,6 +57,7 @@ def _nearest_cosine(a, b, chunk=2048):
             least[i+near],idx[i+near] = least_here[near],start+best[near]
     return least/2, idx
 
+@checked
 @torch.no_grad()
 def nearest(
     images:torch.Tensor, # Float in `[0, 1]` or uint8, `(n, 1|3, h, w)`; measured at 8 bits

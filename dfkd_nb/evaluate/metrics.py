@@ -19,6 +19,7 @@ from scipy.optimize import linear_sum_assignment
 from ..core import check_images
 from ..models.families import MEASURES, Family, family
 from ..noise import stream
+from ..files import needed
 from ..options import checked
 
 # %% ../../nbs/evaluate/metrics.ipynb #0364cf1e
@@ -305,9 +306,7 @@ def emd(
     cost = np.sqrt((d2 or pair_distances(real, fake, 'EMD', 1))[1])
     n,m = cost.shape
     if n==m: return float(cost[linear_sum_assignment(cost)].mean())
-    try: import ot
-    except ImportError as e:
-        raise ImportError(f"EMD of {n} and {m} images needs POT; pip install 'dfkd_nb[study]' or use equal n") from e
+    ot = needed('ot', 'study', f'POT, for the EMD of {n} and {m} images,', 'use equal n')
     return float(ot.emd2(np.full(n,1/n), np.full(m,1/m), cost, numItermax=10_000_000))
 
 def kernel_width(

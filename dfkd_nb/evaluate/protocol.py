@@ -24,7 +24,7 @@ from .intervals import suite
 from ..distil.depth import error_by_own_levels
 from ..models.dgm import DGM, elbo
 from ..noise import stream
-from ..options import check_fields
+from ..options import check_fields, checked
 from ..stats import NOTHING, bootstrap_mean
 
 # %% ../../nbs/evaluate/protocol.ipynb #4d8c1c55
@@ -210,6 +210,7 @@ def floor_rows(
     source = 'real' if bench.role=='private_test' else bench.role
     return generation_rows(bench, floor_of(bench, source), bench.test.images[bench.most:bench.most+bench.protocol.n])
 
+@checked
 @torch.no_grad()
 def through(
     vae, # Autoencoder of a pipeline

@@ -6,12 +6,14 @@
 __all__ = ['set_batches', 'feature_batches', 'streamed_moments', 'streamed_frechet', 'radii_in_blocks', 'balls_in_blocks']
 
 # %% ../../nbs/evaluate/streams.ipynb #8ea5d2ab
-import json, math
+import math
 from pathlib import Path
 import numpy as np, torch
 from ..data.decode import open_image
+from ..data.synthetic import read_metadata
 from .features import as_uint8_rgb, build_extractor
 from .metrics import check_features, check_pair, feature_level, frechet_of_moments, sq_distances
+from ..options import checked
 
 # %% ../../nbs/evaluate/streams.ipynb #689b0c9c
 def set_batches(
@@ -21,11 +23,12 @@ def set_batches(
     "Images of a set without holding the set; `FileNotFoundError` if it is not finished"
     folder = Path(folder); meta = folder/'images'/'metadata.jsonl'
     if not meta.is_file(): raise FileNotFoundError(f"{meta} is missing: the set is unfinished; make it again")
-    with meta.open() as lines: names = [json.loads(l)['file_name'] for l in lines]
+    names = [r['file_name'] for r in read_metadata(folder)]
     for k in range(0, len(names), batch):
         pixels = [np.array(open_image(folder/'images'/n)) for n in names[k:k+batch]]
         yield torch.from_numpy(np.stack(pixels)).permute(0,3,1,2)
 
+@checked
 @torch.no_grad()
 def feature_batches(
     batches, # Images, as `features.extract` takes them, a batch at a time

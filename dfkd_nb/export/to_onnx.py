@@ -15,7 +15,7 @@ import numpy as np, torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 from .fold import folded
-from ..files import atomic, needed, sha256
+from ..files import atomic, finite, needed, read_json, sha256
 from ..integrity import seal_files, verify_file
 from ..models.dgm import DGM, Trace, Variable, visit
 from ..models.registry import config_of
@@ -215,6 +215,7 @@ def export(
     card:str='', # Model card
 ) -> Path: # `folder`
     "Write a model's parts; raises `ValueError` if a graph and torch disagree, `KeyError` for a part it does not have"
+    finite(model.state_dict(), f'{folder}: weights', 'nothing is written')
     if model.training: raise ValueError("the model is in training mode: its answers are noisy; use core.frozen")
     model = copy.deepcopy(model).cpu()
     made = parts(model)
@@ -250,7 +251,7 @@ def read_manifest(
                                 "export.to_onnx.export")
     verify_file(path, remedy='copy the folder again, or export it again')
     try:
-        about = json.loads(path.read_text())
+        about = read_json(path)
         known = about['format']
         about['parts'],about['variables'],about['probes']
     except (ValueError,KeyError,TypeError) as e: _fail(folder, MANIFEST, f'is damaged ({type(e).__name__})')

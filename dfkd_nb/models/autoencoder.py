@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 from torch import nn
+from ..files import read_json
 from .dgm import DGM, Trace, Variable, normal, visit
 from .registry import register
 from ..options import checked
@@ -265,14 +266,14 @@ class Autoencoder(DGM):
     @classmethod
     def from_pretrained(cls, folder, strict=True, **own):
         "From a diffusers folder of either kind; `size` and `beta` where the folder does not say"
-        config = json.loads((Path(folder)/'config.json').read_text())
+        config = read_json(Path(folder)/'config.json', strict=False)
         name = config['_class_name']
         net,info = AUTOENCODERS[name].from_pretrained(folder, use_safetensors=True, low_cpu_mem_usage=False,
                                                output_loading_info=True, local_files_only=True)
         if bad := [k for part in ('missing_keys','unexpected_keys','mismatched_keys') for k in info[part]]:
             raise ValueError(f"{len(bad)} tensors are missing, unknown or misshapen, first {bad[0]!r}")
         path = Path(folder)/OWN
-        own = {**(json.loads(path.read_text()) if path.is_file() else {}), **own}
+        own = {**(read_json(path) if path.is_file() else {}), **own}
         if not (own.get('size') or net.config.get('sample_size')):
             raise ValueError(f"this {name} does not say for which image size it is: load(folder, size=...), or put "
                              f'{{"size": ...}} into {path}, in pixels')

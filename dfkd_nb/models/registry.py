@@ -13,7 +13,7 @@ import torch
 from huggingface_hub import ModelHubMixin
 from safetensors import SafetensorError
 from torch import nn
-from ..files import atomic, data_dir, did_you_mean, finite
+from ..files import atomic, data_dir, did_you_mean, finite, read_json
 from ..integrity import seal_files, verify_file, verify_files
 from ..options import known_keys
 
@@ -116,7 +116,7 @@ def save_model(
         (tmp/'README.md').write_text(card or f'# {type(model).__name__}\n')
         for name,log in (logs or {}).items(): log.to_csv(tmp/name, index=False)
         path = tmp/'config.json'
-        config = json.loads(path.read_text()) if path.is_file() else {}
+        config = read_json(path, strict=False) if path.is_file() else {}
         path.write_text(json.dumps({'_class_name':type(model).__name__, **config}, indent=2, sort_keys=True)+'\n')
         seal_files(tmp)
     return Path(folder)
@@ -134,9 +134,7 @@ def read_config(
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing{_sought(path)}; a model's folder holds config.json and weights as "
                                 "safetensors")
-    verify_file(path)
-    try: config = json.loads(path.read_text())
-    except json.JSONDecodeError as e: raise ValueError(f"{path} is not valid JSON ({e}); restore it") from e
+    config = read_json(verify_file(path), strict=False)                           # of others, too
     if not isinstance(config, dict) or '_class_name' not in config:
         raise ValueError(f'{path} does not name its class; add "_class_name", one of {sorted(MODELS)}')
     return config
@@ -171,7 +169,7 @@ def load(
 def _check_keys(cls, folder, own):
     "Refuse keys of a configuration that nobody would read"
     path,kinds = Path(folder)/'config.json',inspect.signature(cls.__init__).parameters.values()
-    given = json.loads(path.read_text())
+    given = read_json(path, strict=False)
     if issubclass(cls, ModelHubMixin) and not any(p.kind is p.VAR_KEYWORD for p in kinds):
         known_keys(f'{path}: {cls.__name__}', given.keys()-{'_class_name'}, settings(cls))
         return known_keys(cls.__name__, own, settings(cls))

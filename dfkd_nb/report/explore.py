@@ -18,6 +18,7 @@ from fastcore.docments import docments
 from ..core import to_uint8
 from ..data.recolour import COLOURS
 from ..diffusion.decoders import KINDS, load_decoder
+from ..files import needed
 from ..guidance.losses import EITHER, Guidance, MATCHING, TERMS, refusals
 from ..models.autoencoder import vae_factor
 from ..models.dgm import DGM
@@ -182,11 +183,6 @@ def _remember(store, key, value, most):
     store[key] = value
     while len(store)>most: store.pop(next(iter(store)))
 
-def _widgets():
-    try: import ipywidgets
-    except ImportError as e: raise ImportError("ipywidgets is not installed; pip install 'dfkd_nb[study]'") from e
-    return ipywidgets
-
 class Explorer:
     "Controls and a live view of guided sampling"
     def __init__(self,
@@ -198,7 +194,7 @@ class Explorer:
         decoders:str='', # Folder of cheap decoders; empty is the shipped one
         keep:int=24, # Unguided runs that are kept
     ):
-        self.widgets = _widgets()
+        self.widgets = needed('ipywidgets', 'study')
         if not isinstance(teacher,DGM):
             raise ValueError(f"{type(teacher).__name__} is no generative teacher (dgm.DGM); "
                              "the losses of others need labels and a student, for which there are no controls")

@@ -8,12 +8,13 @@ __all__ = ['GREY', 'plain_log', 'interval_plot', 'source_plot', 'loss_curves', '
            'still_falling', 'size_curve']
 
 # %% ../../nbs/report/figures.ipynb #5944faf9
-import base64, io, json, math
+import base64, io, math
 from html import escape
 from pathlib import Path
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, seaborn as sns
 from PIL import Image
 from ..data.decode import open_image
+from ..files import read_json
 from ..integrity import verify_file
 from .names import METHODS, NAMES, colour, source_name
 from .tables import METRICS, Html, badness
@@ -182,7 +183,7 @@ def process_strips(
     rows:int=5, # Images of each
 ): # List of axes
     "x̂0 at the kept timesteps, one row per image, one panel per run"
-    kept = {k:json.loads(verify_file(Path(f)/'strips.json').read_text()) for k,f in folders.items()}
+    kept = {k:read_json(verify_file(Path(f)/'strips.json')) for k,f in folders.items()}
     fig,axes = plt.subplots(len(folders), 1, figsize=(7.4,(.6*rows+.72)*len(folders)), squeeze=False)
     for ax,(name,folder) in zip(axes.flat,folders.items()):
         times,prompts = kept[name]['timesteps'],[p or 'no prompt' for p in kept[name]['prompts']]

@@ -243,6 +243,27 @@ def _evaluation(study):
         except ValueError: continue
         if there<n: yield f"synthesis.{source}: {there} images, but evaluate.n compares {n}"
 
+def _told_apart(study):
+    "What rows of results say of every student: key → value, see `evaluate.subjects`"
+    for s in study.asked_students():
+        width = '' if s.shape in study.shapes else s.shape[1:]
+        yield dict(arm=study.students[s.block].get('label') or s.arm, source='' if s.source==NO_IMAGES else s.source,
+                   shape='' if width else s.shape, width=int(width) if width.isdigit() else 0, size=s.size, seed=s.seed)
+
+def _compared(study):
+    "Students whose sources are compared: keys and values that some of them have"
+    asked = {'evaluate':study.evaluate, **{f'also.{k}':v for k,v in study.also.items()}}
+    asked = {f'{where}.compared':v['compared'] for where,v in asked.items() if v.get('compared')}
+    rows = list(_told_apart(study)) if asked else []
+    for where,compared in asked.items():
+        known = {k:dict.fromkeys(r[k] for r in rows) for k in (rows or [dict(arm=0, shape=0, width=0, size=0)])[0]}
+        found = [f"{where}.{k}: tells no students apart{_near(k, known)}" for k in compared if k not in known]
+        found += [f"{where}.{k}: no student has {v!r}{did_you_mean(str(v), known[k])}; there are {list(known[k])}"
+                  for k,v in compared.items() if rows and k in known and v not in known[k]]
+        yield from found
+        if rows and not found and not any(r.items()>=compared.items() for r in rows):
+            yield f"{where}: no student has all of {compared}"
+
 def _guidance(study):
     "Rungs, and the names that the leak check asks for"
     if study.guidance is None: return
@@ -308,8 +329,8 @@ def _also(study):
     for name in study.also:
         if study.of_records: yield f'also.{name}: the data {study.dataset!r} is no images, and evaluated once'
 
-CHECKS = (_places, _repeated, data_problems, _sets, _waits, _blocks, _shapes, _students, _evaluation, _guidance,
-          _classifiers, _also, _deploy)
+CHECKS = (_places, _repeated, data_problems, _sets, _waits, _blocks, _shapes, _students, _evaluation, _compared,
+          _guidance, _classifiers, _also, _deploy)
 
 def problems(
     study # A `config.Study`

@@ -88,6 +88,8 @@ def as_run(
     return found
 
 # %% ../../nbs/study/results.ipynb #b5324fd4
+def _device(name): return torch.cuda.get_device_name(name) if name.startswith('cuda') else name
+
 def run_config(
     params:dict, # Parameters of the run, as asked
     started:float|None=None, # `time.time()` at the start; gives the wall time
@@ -100,7 +102,7 @@ def run_config(
                 commit=_git('rev-parse','HEAD'), dirty=None if changed is None else bool(changed),
                 versions=package_versions(), python=platform.python_version(),
                 machine=f'{platform.system()} {platform.machine()}',
-                device=torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu',
+                device=_device(str(params.get('device', 'cpu'))),
                 threads=torch.get_num_threads(), wall_s=None if started is None else round(time.time()-started, 1))
 
 # %% ../../nbs/study/results.ipynb #83dfe8c7

@@ -105,7 +105,7 @@ def check_params(
         shown = shown if len(shown)<200 else shown[:200]+'…'
         if why:
             raise ValueError(f"{nb}: {k}={shown} is a {type(v).__name__}, {why}, like the default {known[k].default!r}")
-        try: check_option(k, v, known[k].type, Path(nb).stem)
+        try: check_option(k, v, known[k].type, Path(nb).stem, here=False)
         except ValueError as e: raise ValueError(f"{nb}: {e}") from None
     return out
 

@@ -6,12 +6,12 @@
 __all__ = ['load_choice', 'gradient_units', 'from_shares', 'distributions', 'propose', 'search']
 
 # %% ../../nbs/study/search.ipynb #35677f9c
-import json
+import json, shutil
 from pathlib import Path
 import pandas as pd, torch
 from torch import nn
-from ..files import read_json, sole_writer
-from ..integrity import verify_file
+from ..files import BEFORE, bring_back, discard, needed, put_aside, read_json, sole_writer
+from ..integrity import SUMS, verify_file
 from ..guidance.losses import Guidance, checked_grad, term_weights
 from ..noise import stream
 from ..options import checked
@@ -69,8 +69,7 @@ def from_shares(
 
 # %% ../../nbs/study/search.ipynb #d349dcf8
 def _optuna():
-    try: import optuna
-    except ImportError as e: raise ImportError("optuna is not installed; pip install 'dfkd_nb[study]'") from e
+    optuna = needed('optuna', 'study')
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 
@@ -99,17 +98,26 @@ def propose(
         study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=value))
     return study.ask(space).params
 
-def _same_search(folder, about, replace):
+_PARTS = ('search.json','trial-*.json',SUMS) # Of a search
+
+def _about(folder):
+    path = folder/_PARTS[0]
+    return read_json(verify_file(path)) if path.is_file() else None
+
+def _begun(folder): return any(folder.glob(_PARTS[1]))
+
+def _same_search(folder, about, replace, parts):
     "Begin, or go on with the search that the folder holds; `ValueError` if that is another one"
-    path = folder/'search.json'
-    old = read_json(verify_file(path)) if path.is_file() else None
-    if old==about: return
+    if not _begun(folder) or not (folder/BEFORE).is_dir(): bring_back(folder, parts)       # nothing took its place
+    if (old := _about(folder))==about: return
     if old and not replace:
         differ = ', '.join(sorted(k for k in old.keys()|about.keys() if old.get(k)!=about.get(k)))
-        raise ValueError(f"{path} describes another search (different {differ}); delete {folder} to start again, "
-                         "or choose another folder")
-    for f in folder.glob('trial-*.json'): f.unlink()
-    save_json(about, path, indent=1)
+        raise ValueError(f"{folder/_PARTS[0]} describes another search (different {differ}); delete {folder} to start "
+                         "again, or choose another folder")
+    if _about(folder/BEFORE)==about: return bring_back(folder, parts)
+    if _begun(folder) and not (folder/BEFORE).is_dir(): put_aside(folder, parts)
+    else: discard(folder, parts)                                  # not finished, or nothing
+    save_json(about, folder/_PARTS[0], indent=1)
 
 @checked
 def search(
@@ -121,12 +129,19 @@ def search(
     seed:int=0, # Seed of the search
     about:dict|None=None, # Whatever else a trial depends on (plain values); trials of other values are refused
     replace:bool=False, # Start over if the folder holds another search, instead of raising `ValueError`
+    beside:tuple=(), # What else in the folder belongs to the trials, names or patterns
 ) -> pd.DataFrame: # One row per trial: `trial`, parameters, criteria
-    "Minimise a criterion; raises `ValueError` if the folder holds another search"
+    "Minimise a criterion; raises `ValueError` if the folder holds another search. A replaced one is kept meanwhile"
     about = json.loads(json.dumps(dict(about or {}, space=space, objective=objective, seed=seed)))
+    folder,parts = Path(folder),(*_PARTS,*beside)
     with sole_writer(folder):
-        _same_search(Path(folder), about, replace)
-        return _searched(evaluate, space, trials, Path(folder), objective, seed)
+        _same_search(folder, about, replace, parts)
+        try: found = _searched(evaluate, space, trials, folder, objective, seed)
+        except BaseException:
+            if not _begun(folder): bring_back(folder, parts)
+            raise
+        if (folder/BEFORE).is_dir(): shutil.rmtree(folder/BEFORE)
+    return found
 
 def _searched(evaluate, space, trials, folder, objective, seed):
     "The trials that there are, and those that are missing"

@@ -9,13 +9,13 @@ __all__ = ['EXPERIMENTS', 'RECIPE_TYPES', 'ranged', 'experiment', 'recipe_words'
 # %% ../../nbs/study/settings.ipynb #d53daf95
 import types, typing
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Literal, Required
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict, is_typeddict
 from ..files import did_you_mean, repo_root, strict_yaml
-from ..options import CHOICES_OF, OF_ITEMS, range_of
+from ..options import CHOICES_OF, OF_ITEMS, device_of, range_of
 from .runs import declared
 from ..synthesis.recipe import SETTINGS, Recipe, Step
 
@@ -27,6 +27,7 @@ def ranged(
 ): # The type with its range
     "What a setting may be, by its name; ranges count for numbers, for those in a list, and choices for text"
     if name in CHOICES_OF and t is str: return Literal[CHOICES_OF[name]]
+    if name=='device' and t is str: return Annotated[str, AfterValidator(partial(device_of, here=False))]
     if name in OF_ITEMS and t is list: return list[Annotated[OF_ITEMS[name][1], Field(**OF_ITEMS[name][0].field)]]
     within = range_of(name, where) if t in (int,float) else None
     return t if within is None else Annotated[t, Field(**within.field)]

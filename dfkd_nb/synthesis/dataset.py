@@ -6,14 +6,14 @@
 __all__ = ['starts', 'synthesise_group', 'synthesise']
 
 # %% ../../nbs/synthesis/dataset.ipynb #7732f070
-import contextlib, dataclasses, json
+import contextlib, dataclasses, json, math, shutil
 from pathlib import Path
 import torch
 from diffusers import StableDiffusionPipeline
 from torch import nn
 from tqdm.auto import tqdm
 from ..core import state_hash
-from ..files import atomic, finite, read_json, sole_writer, write_json
+from ..files import atomic, ensure_room, finite, read_json, sole_writer, write_json
 from ..data.recolour import caption
 from ..data.sources import drawn_from
 from ..data.synthetic import (group_rows, recipe_hash, replacing, restore, save_png, verify_groups, write_group,
@@ -213,6 +213,7 @@ def synthesise(
             _join(out, begun)
             group_rows(verify_groups(_records(out)))                              # refuses what has changed
             missing = [g for g in range(k, len(groups), shards) if not (out/'groups'/f'{g:05d}.json').is_file()]
+            ensure_room(out, sum(len(groups[g]) for g in missing)*math.prod(teacher.shape))                # in 8 bits
             for g in tqdm(missing, desc=out.name, unit='group', mininterval=5):
                 if adversary: guidance.student = adversary(out, g)
                 group = synthesise_group(pipe, guidance, recipe, groups[g], classes, decoder, known, prior=prior)

@@ -13,7 +13,7 @@ import pandas as pd, torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import nn
 from tqdm.auto import tqdm
-from ..files import atomic, finite, sole_writer
+from ..files import atomic, ensure_room, finite, sole_writer
 from ..integrity import load_archive
 from .processes import synced_norms
 from ..noise import stream
@@ -51,6 +51,10 @@ def cosine_lr(
 def _alone(steps, checkpoint):
     "The steps of a run, during which no other process writes its checkpoint"
     with sole_writer(checkpoint.parent, checkpoint.name) if checkpoint else contextlib.nullcontext(): yield from steps
+
+def _checkpoint_bytes(nets, params, copies):
+    "Least size of a checkpoint: the networks, so many times, and two moments"
+    return sum(v.nbytes for v in nets.state_dict().values())*copies + 2*sum(p.nbytes for p in params)
 
 def _save(path, step, objective, opt, ema, log, config, kept):
     finite(objective.nets.state_dict(), f'{path}: step {step}, weights', 'not saved; lower lr, or clip gradients')
@@ -164,6 +168,9 @@ def fit(
     config |= about or {}
     if (count := accelerator.num_processes)>1: config |= dict(processes=count, split=split)
     start,log,kept = _resume(checkpoint, objective, opt, avg, config)
+    if checkpoint and start<steps:
+        moving = params if optimizer=='adam' or momentum else []
+        ensure_room(checkpoint.parent, _checkpoint_bytes(objective.nets, moving, 1+bool(ema)+bool(best)))
     model.train()
     norms = partial(synced_norms, objective, count if split else 1)
     bar = tqdm(_alone(range(start,steps), checkpoint), initial=start, total=steps, desc=desc, mininterval=10,
