@@ -309,18 +309,22 @@ def _train_student(study, net):
     distil = Distillation(arm_of(s.arm, net, **how['terms']), net, images, batch=how['batch'], passes=how['batch'])
     return lambda steps: fit(Objective(distil.loss, student=student_of(net, model, **own), **distil.state), steps, 1e-6)
 
-def _draw(study, source, net):
-    "A group of a set, for two timesteps"
+def _pipeline(study):
     from dfkd_nb.diffusion.pipeline import load_pipeline            # brings diffusers, which the rest does not need
+    return load_pipeline('' if study.generator==own_weights(study.study, 'generator') else study.generator)
+
+_FEW = 8 # Images of a group that are drawn to see how long the whole group takes
+
+def _draw(study, source, net, pipe):
+    "The recipe of a set; a function of a number of timesteps: draws a few images of its first group"
     from dfkd_nb.guidance.losses import Guidance
     from dfkd_nb.synthesis.dataset import synthesise_group
     how = study.set_settings(source, 0)
     recipe = recipe_from({**packed('E04_synthesise', how)['recipe'], 'seed':0})
-    pipe = load_pipeline('' if study.generator==own_weights(study.study, 'generator') else study.generator)
     few = dataclasses.replace(recipe, steps=2, keep=0)
     guidance = Guidance(net, recipe.weights, 0, labels=tuple(how.get('labels', ())))
     classes = tuple(how.get('classes', ())) or FASHION_CLASSES                            # of pictures only timed
-    return recipe,lambda steps: synthesise_group(pipe, guidance, few, few.groups[0], classes)
+    return recipe,lambda steps: synthesise_group(pipe, guidance, few, few.groups[0][:_FEW], classes)
 
 def rehearse(
     study:Study # Checked
@@ -332,16 +336,18 @@ def rehearse(
     if net is None or not net.makes_images: return rows
     if steps := study.pretrain.teacher.get('steps') if study.teacher==own_weights(study.study, 'teacher') else 0:
         each = _seconds(3, _train_teacher(net, study.pretrain.teacher.get('batch', 128)))
-        rows.append((f'teacher, {steps:,} steps', each*steps))
+        rows.append((f'teacher, {steps:,} steps (measured: 3)', each*steps))
+    pipe = _pipeline(study) if study.synthesis else None
     for source in study.synthesis:
-        recipe,draw = _draw(study, source, net)
-        k = sum(s==source for s,_ in study.sets())
-        rows.append((f'{k} sets {source} of {recipe.n:,}', _seconds(2, draw)*recipe.steps*len(recipe.groups)*k))
+        recipe,draw = _draw(study, source, net, pipe)
+        k,drawn = sum(s==source for s,_ in study.sets()),min(_FEW, len(recipe.groups[0]))
+        said = f'measured: {drawn} images, 2 of {recipe.steps} timesteps'
+        rows.append((f'{k} sets {source} of {recipe.n:,} ({said})', _seconds(2, draw)*recipe.steps*recipe.n/drawn*k))
     if study.students:
         each = _seconds(3, _train_student(study, net))
         steps = sum(study.training_of(s).get('steps', experiment('E05_distil')['steps'].default)
                     for s in study.all_students().values())
-        rows.append((f'{len(study.all_students())} students, {steps:,} steps', each*steps))
+        rows.append((f'{len(study.all_students())} students, {steps:,} steps (measured: 3)', each*steps))
     return rows
 
 # %% ../../nbs/study/own_data.ipynb #b5fa3a4a
@@ -373,7 +379,8 @@ def check(
     for what,seconds in rows: print(f'{what}: {_time(seconds)}')
     if rows:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/2**20
-        print(f'together {_time(sum(s for _,s in rows))} on one core, evaluation aside; a job needs {peak:.1f} GB')
+        print(f'together {_time(sum(s for _,s in rows))} on one core, in proportion to what was measured, evaluation '
+              f'aside; a job needs {peak:.1f} GB')
     print('nothing is wrong with it')
 
 # %% ../../nbs/study/own_data.ipynb #8dded002
