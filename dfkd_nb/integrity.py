@@ -134,7 +134,7 @@ def save_tensors(
     tensors:dict, # Name → tensor
     **said # Metadata: name → text
 ) -> Path: # `path`
-    "Write tensors, all or nothing, with the checksum of all that the file says"
+    "Write tensors, all or nothing, with the checksum of all that the file says; with `name` it has to keep its name"
     tensors = {k:v.detach().cpu().contiguous() for k,v in tensors.items()}
     with atomic(path) as tmp: save_file(tensors, tmp, metadata={**said, _DIGEST:_digest(tensors, said)})
     return Path(path)
@@ -151,6 +151,8 @@ def load_tensors(
     digest = said.pop(_DIGEST, None)
     if (ours or digest is not None) and digest!=_digest(tensors, said):
         raise ValueError(f"{path} is damaged: its contents are not those of its checksum; {remedy}")
+    if (name := said.get('name', Path(path).name))!=Path(path).name:
+        raise ValueError(f"{path} was written as {name}, and holds what that name means; {remedy}")
     return tensors,said
 
 # %% ../nbs/integrity.ipynb #fb446c41

@@ -6,7 +6,7 @@
 __all__ = ['starts', 'synthesise_group', 'synthesise']
 
 # %% ../../nbs/synthesis/dataset.ipynb #7732f070
-import contextlib, dataclasses, json
+import contextlib, dataclasses, json, shutil
 from pathlib import Path
 import torch
 from diffusers import StableDiffusionPipeline
