@@ -3,7 +3,7 @@
 A class of trials is a module with a function `trials(full, draw, folder)`: a generator of `Trial`s, whose number grows
 with `full`, whose choices come from `draw`, and which may write in `folder`.
 """
-import ctypes, dataclasses, hashlib, json, os, random, re, signal, subprocess, sys, tempfile, time
+import atexit, ctypes, dataclasses, hashlib, json, os, random, re, signal, subprocess, sys, tempfile, time
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 
@@ -65,7 +65,7 @@ def clear(
 ) -> bool: # Whether a person who reads it knows where to look
     "A refusal is of a kind that is raised on purpose, names the file or parameter, and says more than that"
     said = str(error)
-    return isinstance(error, CLEAR) and any(n in said for n in names) and len(said.split())>3
+    return isinstance(error, CLEAR) and any(n in said for n in names) and len(said.split())>2
 
 def _outcome(trial):
     try: value = trial.run()
@@ -76,7 +76,10 @@ def _outcome(trial):
         if trial.kept and not trial.kept(): return WRONG,f'lost what was there before; {said}'
         return (REFUSED if clear(e, trial.names) else CRASHED),said
     if trial.same is None: return WRONG,'accepted'
-    return (WORKED,'') if trial.same(value) else (WRONG,'accepted, and the result differs')
+    try: return (WORKED,'') if trial.same(value) else (WRONG,f'accepted, and the result differs: {_short(value)}')
+    except Exception as e: return WRONG,f'accepted, but there is nothing it could equal: {type(e).__name__}: {e}'
+
+def _short(value): return value if isinstance(value, str) else type(value).__name__
 
 def _late(*_): raise Late
 
@@ -133,7 +136,7 @@ def in_child(
     "Do something in a process of its own, e.g. to kill it"
     if not (pid := os.fork()):
         code = 1
-        try: signal.alarm(0); do(); code = 0
+        try: signal.alarm(0); do(); atexit._run_exitfuncs(); code = 0
         except BaseException: sys.excepthook(*sys.exc_info())
         finally: sys.stdout.flush(); sys.stderr.flush(); os._exit(code)
     if after is not None:

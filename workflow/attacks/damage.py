@@ -1,6 +1,5 @@
 """Damaged artefacts: a byte flipped, a file cut, emptied, swapped, deleted, a number that is none"""
-import json, re, shutil
-from pathlib import Path
+import re, shutil
 import pandas as pd, torch
 from safetensors import safe_open
 from safetensors.torch import save_file

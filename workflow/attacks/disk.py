@@ -1,4 +1,4 @@
-"""Disks that are full, have a quota, or cannot be written: an error that names the artefact, and the old one is whole"""
+"""Disks that are full, have a quota, or cannot be written: an error that names it, and the old artefact is whole"""
 import contextlib, resource, shutil, signal, subprocess
 from . import NEW_FILES, Skip, Trial, fingerprint, mount, skipped, unshare
 from .artefacts import ARTEFACTS

@@ -44,9 +44,11 @@ def _notebooks(draw):
         known = declared(nb)
         for name,p in known.items():
             typo = misspelt(name, draw, known)
-            yield Trial(f'{nb.stem}: {name}', f'called {typo}', partial(check_params, nb, {typo:p.default}), (repr(typo),))
+            yield Trial(f'{nb.stem}: {name}', f'called {typo}', partial(check_params, nb, {typo:p.default}),
+                        (repr(typo),))
             for v in wrong_values(name, p.type, draw, nb.stem):
-                yield Trial(f'{nb.stem}: {name}', f'= {v!r}', partial(check_params, nb, {name:v}), (f'{name}=',f'{name} of'))
+                yield Trial(f'{nb.stem}: {name}', f'= {v!r}', partial(check_params, nb, {name:v}),
+                            (f'{name}=',f'{name} of'))
 
 def _plain(t): return getattr(t, '__origin__', t) if isinstance(getattr(t, '__origin__', t), type) else str
 

@@ -29,7 +29,8 @@ def _encoded(im, kind, draw):
         kw['exif'] = exif; how.append(f'turned {exif[274]}')
     if kind in ('PNG','GIF') and im.mode=='P' and draw.random()<.7:
         kw['transparency'] = draw.randrange(256); how.append('with a transparent colour')
-    if kind=='TIFF' and im.mode not in ('1','F','I;16'): kw['compression'] = draw.choice(['raw','tiff_lzw','tiff_deflate'])
+    if kind=='TIFF' and im.mode not in ('1','F','I;16'):
+        kw['compression'] = draw.choice(['raw','tiff_lzw','tiff_deflate'])
     if kind=='WEBP': kw['lossless'] = draw.random()<.5
     data = io.BytesIO()
     im.save(data, kind, **kw)
@@ -97,7 +98,8 @@ def _image_tree(folder, draw):
             at = folder/name/draw.choice(['','deeper'])
             at.mkdir(parents=True, exist_ok=True)
             suffix = draw.choice(['.png','.PNG','.bmp','.tiff','.webp'])
-            Image.new('RGB', (5,5), (grey,)*3).save(at/f'{grey}{suffix}', **(dict(lossless=True) if suffix=='.webp' else {}))
+            exact = dict(lossless=True) if suffix=='.webp' else {}
+            Image.new('RGB', (5,5), (grey,)*3).save(at/f'{grey}{suffix}', **exact)
             known[grey] = name
         if draw.random()<.5: (folder/name/draw.choice(LITTER)).write_bytes(b'x')
     for odd in draw.sample(['.ipynb_checkpoints','@eaDir','empty','__MACOSX'], 2): (folder/odd).mkdir()

@@ -1,4 +1,4 @@
-"""Pipelines of others: schedulers of every class with random settings, missing and renamed parts, other files of weights
+"""Pipelines of others: schedulers of every class with random settings, parts missing or renamed, fp16
 
 What is accepted has to be what diffusers itself makes of the folder: its networks bit for bit, its noise schedule to
 float precision, and images of its own DDIM sampler, to 1e-4 of their range.
@@ -15,32 +15,46 @@ from .artefacts import pipeline
 
 def _is_scheduler(cls): return inspect.isclass(cls) and issubclass(cls, SchedulerMixin) and cls is not SchedulerMixin
 SCHEDULERS = [k for k in sorted(dir(diffusers)) if k.endswith('Scheduler') and _is_scheduler(getattr(diffusers, k))]
+PROMPTS = ['a white bag','']
 SETTINGS = dict(
     prediction_type=('epsilon','v_prediction','sample','flow_prediction'), beta_end=(.012,.02,.03), steps_offset=(0,1),
     beta_schedule=('linear','scaled_linear','squaredcos_cap_v2'), timestep_spacing=('leading','trailing','linspace'),
-    set_alpha_to_one=(True,False), rescale_betas_zero_snr=(True,False), clip_sample=(True,False), thresholding=(False,True),
+    set_alpha_to_one=(True,False), rescale_betas_zero_snr=(True,False), clip_sample=(True,False),
+    thresholding=(False,True),
     use_karras_sigmas=(False,True), use_flow_sigmas=(False,True), use_exponential_sigmas=(False,True),
     trained_betas=(None,[.001]*500+[.02]*500), num_train_timesteps=(1000,500)) # Setting → values that are drawn
 
+def _noise(pipe): return torch.randn(2, *latent_shape(pipe), generator=torch.Generator().manual_seed(0))
+
 def _images(pipe, steps=3):
     "Two images of diffusers' own pipeline, without guidance"
-    z = torch.randn(2, *latent_shape(pipe), generator=torch.Generator().manual_seed(0))
-    made = pipe(['a white bag',''], latents=z, num_inference_steps=steps, guidance_scale=1., output_type='pt', height=None,
-                width=None)
-    return made.images
+    if pipe.scheduler.config.timestep_spacing=='linspace': return _by_hand(pipe, steps)
+    return pipe(PROMPTS, latents=_noise(pipe), num_inference_steps=steps, guidance_scale=1., output_type='pt').images
+
+def _by_hand(pipe, steps):
+    "The same by equation 12 of Song et al. (2021): where linspace spaces them, diffusers' steps miss the next"
+    scheduler,x = pipe.scheduler,_noise(pipe)
+    scheduler.set_timesteps(steps)
+    words = pipe.encode_prompt(PROMPTS, 'cpu', 1, False)[0]
+    abar = [*scheduler.alphas_cumprod[scheduler.timesteps].double(), torch.tensor(1., dtype=torch.float64)]
+    for k,t in enumerate(scheduler.timesteps):
+        said,a = pipe.unet(x, t, words).sample,abar[k]
+        x0 = dict(epsilon=(x-(1-a)**.5*said)/a**.5, sample=said, v_prediction=a**.5*x-(1-a)**.5*said)[
+            scheduler.config.prediction_type]
+        x = (abar[k+1]**.5*x0+(1-abar[k+1])**.5*(x-a**.5*x0)/(1-a)**.5).float()
+    return (pipe.vae.decode(x/pipe.vae.config.scaling_factor).sample/2+.5).clamp(0, 1)
 
 def _ours(folder, steps=3):
     "The same by this library"
     pipe = load_pipeline(folder)
-    z = torch.randn(2, *latent_shape(pipe), generator=torch.Generator().manual_seed(0))
-    made = denoise(pipe, z, ['a white bag',''], Recipe(steps=steps, guidance_scale=1.), size=full_size(pipe))
+    made = denoise(pipe, _noise(pipe), PROMPTS, Recipe(steps=steps, guidance_scale=1.), size=full_size(pipe))
     return made.images,pipe.scheduler.alphas_cumprod,pipe.scheduler.config.prediction_type
 
 def _own_ddim(scheduler):
-    "DDIM of a scheduler's betas, by diffusers, which leaves latents unclipped"
+    "DDIM of a scheduler's betas, by diffusers, which leaves latents unclipped and ends at x̂0"
     config = {k:v for k,v in scheduler.config.items() if k in inspect.signature(DDIMScheduler).parameters}
     spacing = config.get('timestep_spacing', 'linspace')
-    return DDIMScheduler(**config|dict(clip_sample=False, timestep_spacing=spacing))
+    return DDIMScheduler(**config|dict(clip_sample=False, set_alpha_to_one=True, timestep_spacing=spacing))
 
 def _sampled_alike(folder, name):
     "Whether images and schedule are those of diffusers"
@@ -114,7 +128,8 @@ def _config(change):
     def apply(folder, part, draw):
         path = folder/part/'config.json'
         config = json.loads(path.read_text())
-        change(config, draw.choice(sorted(k for k,v in config.items() if k[0]!='_' and isinstance(v, (int,float,list)))))
+        numbers = sorted(k for k,v in config.items() if k[0]!='_' and isinstance(v, (int,float,list)))
+        change(config, draw.choice(numbers))
         path.write_text(json.dumps(config))
     return apply
 
