@@ -159,5 +159,5 @@ def extract(
     f = build_extractor(extractor, device)
     out = torch.cat([f(_filled(b,batch)).float().cpu()[:len(b)] for b in x.split(batch)])
     if path:
-        save_tensors(path, {'features':out}, name=path.name)
+        save_tensors(path, {'features':out}, named=True)
     return out

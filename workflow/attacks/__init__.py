@@ -3,7 +3,7 @@
 A class of trials is a module with a function `trials(full, draw, folder)`: a generator of `Trial`s, whose number grows
 with `full`, whose choices come from `draw`, and which may write in `folder`.
 """
-import atexit, ctypes, dataclasses, hashlib, json, os, random, re, signal, subprocess, sys, tempfile, time
+import ctypes, dataclasses, hashlib, json, os, random, re, signal, subprocess, sys, tempfile, time
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 
@@ -136,7 +136,7 @@ def in_child(
     "Do something in a process of its own, e.g. to kill it"
     if not (pid := os.fork()):
         code = 1
-        try: signal.alarm(0); do(); atexit._run_exitfuncs(); code = 0
+        try: signal.alarm(0); do(); code = 0
         except BaseException: sys.excepthook(*sys.exc_info())
         finally: sys.stdout.flush(); sys.stderr.flush(); os._exit(code)
     if after is not None:

@@ -57,7 +57,7 @@ def results(
     out # Folder of a run
 ) -> dict: # File → its bytes, or its rows without timings
     "Whatever has to be equal of two runs"
-    files = (f for f in sorted(out.rglob('*')) if f.is_file() and f.name not in OWN)
+    files = (f for f in sorted(out.rglob('*')) if f.is_file() and f.name not in OWN and f.name[0]!='.')  # nor locks
     return {f.relative_to(out).as_posix():_table(f) if f.suffix=='.parquet' else f.read_bytes() for f in files}
 
 def difference(

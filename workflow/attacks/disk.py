@@ -1,5 +1,5 @@
 """Disks that are full, have a quota, or cannot be written: an error that names it, and the old artefact is whole"""
-import contextlib, resource, shutil, signal, subprocess
+import contextlib, gc, resource, shutil, signal, subprocess
 from . import NEW_FILES, Skip, Trial, fingerprint, mount, skipped, unshare
 from .artefacts import ARTEFACTS
 
@@ -21,6 +21,7 @@ def _full(folder, left):
 
 @contextlib.contextmanager
 def _read_only(folder, _):
+    gc.collect()                                                     # locks of runs that were interrupted
     mount('-o', 'remount,ro', str(folder))
     try: yield
     finally: mount('-o', 'remount,rw', str(folder))
@@ -73,6 +74,7 @@ def _written(full, draw, disk, troubles):
                 def write():
                     with trouble(disk, left): artefact.make(place, 1)
                     return kept()
-                yield Trial(name, f'{how}, {left:,} bytes left of {most:,}', write, (str(place),), bool, kept)
+                said = how if trouble is _read_only else f'{how}, {left:,} bytes left of {most:,}'
+                yield Trial(name, said, write, (str(place),), bool, kept)
                 fresh(0)
         shutil.rmtree(place)
