@@ -31,7 +31,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help env study study-full study-classifiers study-guidance study-poor-prior study-autoencoder \
-        study-families study-student run plan bench test \
+        study-families study-student run plan bench attack test \
         smoke check lint pretrain lab prepare readme clean distclean
 .DELETE_ON_ERROR:
 
@@ -46,6 +46,7 @@ help:
 	@echo 'make study-autoencoder  shrink an autoencoder, and the one of the shipped pipeline, five seeds: hours'
 	@echo 'make run CONFIG=my.yaml   a study of your own, or several; make plan CONFIG=… says what it would run'
 	@echo 'make bench       time the metric suite and the distillation step against plain ones'
+	@echo 'make attack      damage, kill, starve and mislead it, in small; SIZE=full writes reports/reliability.html'
 	@echo 'make env         only set up the environment'
 	@echo 'make lab         open the notebooks in JupyterLab'
 	@echo 'make pretrain    train all shipped weights again from scratch: hours'
@@ -135,6 +136,13 @@ plan: $(READY)
 bench: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/metrics.py
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/distil_step.py
+
+# not a part of `make test`; the page shows the full size
+SIZE ?= small
+attack: $(READY)
+	@OMP_NUM_THREADS=1 $(BIN)/python workflow/attack.py $(SIZE); code=$$?; \
+	if [ $(SIZE) = full ]; then $(ALONE) python -m dfkd_nb.study.runs nbs/reports/reliability.ipynb \
+	  reports/reliability.html $(BUSY); fi; exit $$code
 
 SMOKE := smoke smoke-autoencoder $(FAMILIES:%=family-%-small)
 smoke: $(READY)

@@ -66,6 +66,8 @@ def _remedy(e, folder, tmp):
     if isinstance(e, OSError) and e.errno in _TROUBLE:
         return _TROUBLE[e.errno] if e.filename is None or str(e.filename).startswith(str(tmp)) else ''
     native = isinstance(e, (OSError,RuntimeError)) or type(e).__name__=='SafetensorError'  # writers in C and Rust
+    said = re.search(r'\b(?:os error|errno) (\d+)', str(e)) if native else None
+    if said and int(said[1]) in _TROUBLE: return _TROUBLE[int(said[1])]
     full = 'No space left' in str(e) or native and shutil.disk_usage(folder).free<2**16
     return _TROUBLE[errno.ENOSPC] if full else ''
 

@@ -122,7 +122,8 @@ def verify_files(
 # %% ../nbs/integrity.ipynb #3cc5f3cd
 _DIGEST = 'sha256'
 
-def _digest(tensors, said):
+def _digest(tensors, said, named=None):
+    if named: said = {**said, 'name':Path(named).name}
     h = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for k,v in sorted(tensors.items()):
         h.update(f'{k} {v.dtype} {tuple(v.shape)}'.encode())
@@ -132,12 +133,13 @@ def _digest(tensors, said):
 def save_tensors(
     path:Path, # Safetensors file
     tensors:dict, # Name → tensor
+    named:bool=False, # Whether the file's name is a part of what it says, as in caches: under another it is refused
     **said # Metadata: name → text
 ) -> Path: # `path`
     "Write tensors, all or nothing, with the checksum of all that the file says; `ValueError` if any is not finite"
     finite(tensors, str(path), 'nothing is written')
     tensors = {k:v.detach().cpu().contiguous() for k,v in tensors.items()}
-    with atomic(path) as tmp: save_file(tensors, tmp, metadata={**said, _DIGEST:_digest(tensors, said)})
+    with atomic(path) as tmp: save_file(tensors, tmp, metadata={**said, _DIGEST:_digest(tensors, said, named and path)})
     return Path(path)
 
 def load_tensors(
@@ -150,7 +152,7 @@ def load_tensors(
         with safe_open(path, 'pt') as f: tensors,said = {k:f.get_tensor(k) for k in f.keys()},dict(f.metadata() or {})
     except SafetensorError as e: raise ValueError(f"{path} is damaged or truncated ({e}); {remedy}") from e
     digest = said.pop(_DIGEST, None)
-    if (ours or digest is not None) and digest!=_digest(tensors, said):
+    if (ours or digest is not None) and digest not in (_digest(tensors, said, k) for k in (None,path)):
         raise ValueError(f"{path} is damaged: its contents are not those of its checksum; {remedy}")
     return tensors,said
 

@@ -109,7 +109,8 @@ def check_pipeline(
 
 # %% ../../nbs/diffusion/pipeline.ipynb #d45becd7
 HARMLESS = ('position_ids','text_projection.weight') # Tensors of a text encoder's file that its last states do not need
-DAMAGED = (SafetensorError,json.JSONDecodeError,KeyError,OSError,RuntimeError,TypeError,ValueError)
+DAMAGED = (SafetensorError,ArithmeticError,AssertionError,AttributeError,LookupError,OSError,RuntimeError,TypeError,
+           ValueError) # Whatever damage makes of files and configurations
 
 def load_network(
     cls:type, # Class of diffusers or transformers

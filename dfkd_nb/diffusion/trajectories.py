@@ -88,7 +88,7 @@ def trajectory_prior(
         z = torch.cat([make(seed, items[k:k+batch]) for k in range(0, len(items), batch)])
         finite(z, 'latents of trajectories')
         if path:
-            save_tensors(path, {'z':z})
+            save_tensors(path, {'z':z}, named=True)
         return {'z':z}
     prior.about = about
     return prior

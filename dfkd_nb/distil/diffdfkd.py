@@ -65,7 +65,7 @@ class Adversary:
         device = next(self.teacher.parameters()).device
         for k in range(kept+1,g+1):
             self._learn(net, load_groups(out,k), k)
-            save_tensors(at(k), net.state_dict())
+            save_tensors(at(k), net.state_dict(), named=True)
         return frozen(net.to(device))
 
     def budget(self,

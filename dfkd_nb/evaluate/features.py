@@ -152,5 +152,5 @@ def extract(
     f = build_extractor(extractor, device)
     out = torch.cat([f(_filled(b,batch)).float().cpu()[:len(b)] for b in x.split(batch)])
     if path:
-        save_tensors(path, {'features':out})
+        save_tensors(path, {'features':out}, named=True)
     return out

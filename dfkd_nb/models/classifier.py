@@ -30,7 +30,10 @@ class Normalise(nn.Module):
         super().__init__()
         for k,v in (('mean',mean),('std',std)):
             self.register_buffer(k, torch.as_tensor(v, dtype=torch.float32).reshape(-1,1,1), persistent=persistent)
-        if (self.std<=0).any(): raise ValueError(f"std={std}: expected positive deviations of pixels in [0, 1]")
+        if not self.mean.numel() or not ((self.mean>=0)&(self.mean<=1)).all():
+            raise ValueError(f"mean={mean}: expected means of pixels in [0, 1], one or one per channel")
+        if not self.std.numel() or not (self.std>0).all():
+            raise ValueError(f"std={std}: expected positive deviations of pixels in [0, 1], one or one per channel")
 
     def forward(self,
         x:torch.Tensor # Images in `[0, 1]`, `(b, c, h, w)`
@@ -155,6 +158,8 @@ class Classifier(nn.Module, PyTorchModelHubMixin):
         std=.5, # Pixel deviation, likewise
     ):
         super().__init__()
+        if len(shape)!=3 or not all(isinstance(v, int) and v>0 for v in shape):
+            raise ValueError(f"shape={shape!r}: expected three whole numbers above 0, (c, h, w)")
         self.arch,self.classes,self.shape,self.size = arch,classes,tuple(shape),shape[1]
         steps,hidden,self.maps = build_steps(arch, classes, self.shape)
         self.preactivations = (*hidden,'logits')                     # input side first

@@ -8,6 +8,7 @@ __all__ = ['MODELS', 'PRESETS', 'HOMES', 'SHIPPED_FOR', 'register', 'registered'
 
 # %% ../../nbs/models/registry.ipynb #8db0393e
 import contextlib, importlib, inspect, io, json, os
+from numbers import Integral, Real
 from pathlib import Path
 import torch
 from huggingface_hub import ModelHubMixin
@@ -70,9 +71,20 @@ def build(
     "A new model; raises `TypeError` for a setting that the class does not have"
     cls = model_class(name)
     known_keys(name, config, settings(cls), TypeError)
+    _check_kinds(name, cls, config)
     for k,v in PRESETS[name].items():
         if config.get(k,v)!=v: raise TypeError(f"{name} means {k}={v!r}, not {config[k]!r}; leave {k} out")
     return cls(**{**config, **PRESETS[name]})
+
+_KINDS = {bool:bool, int:Integral, float:Real, str:str} # Declared type → what counts as one
+
+def _check_kinds(where, cls, config):
+    "Raise `ValueError` for a setting of another type than its class declares"
+    declared = inspect.signature(cls.__init__).parameters
+    for k,v in config.items():
+        t = declared[k].annotation if k in declared else None
+        if t in _KINDS and (not isinstance(v, _KINDS[t]) or isinstance(v, bool)!=(t is bool)):
+            raise ValueError(f"{where}: {k}={v!r} is a {type(v).__name__}, expected {t.__name__}")
 
 def config_of(
     model:nn.Module # A registered model
@@ -172,6 +184,7 @@ def _check_keys(cls, folder, own):
     given = read_json(path, strict=False)
     if issubclass(cls, ModelHubMixin) and not any(p.kind is p.VAR_KEYWORD for p in kinds):
         known_keys(f'{path}: {cls.__name__}', given.keys()-{'_class_name'}, settings(cls))
+        _check_kinds(f'{path}: {cls.__name__}', cls, given)
         return known_keys(cls.__name__, own, settings(cls))
     foreign = importlib.import_module('diffusers').__dict__.get(given['_class_name'])  # versions differ in their keys
     if foreign is None: return

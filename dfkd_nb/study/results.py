@@ -11,8 +11,8 @@ import importlib.metadata, json, math, platform, subprocess, time
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from pyarrow.lib import ArrowException
-from ..files import ensure_writable, finite, repo_root
-from ..integrity import SUMS, sealed, verify_file
+from ..files import atomic, ensure_writable, finite, repo_root, sha256
+from ..integrity import SUMS, sealed, verify_file, write_sums
 from ..options import RANGES, check_option
 from ..evaluate.metrics import relative
 from ..stats import t_interval
@@ -122,10 +122,13 @@ def save_results(
 ) -> pd.DataFrame: # The table as written
     "Check the rows, then write `run.json`, `metrics.parquet` and the list of their checksums under `out`"
     df,out = check_rows(rows),ensure_writable(out)
-    (out/SUMS).unlink(missing_ok=True)                   # of an earlier run: its further tables are none of this one
-    save_json(_portable(config), out/'run.json', indent=1, sort_keys=True)
-    save_table(df, out/'metrics.parquet')
+    with atomic(out/'run.json') as run, atomic(out/'metrics.parquet') as table:
+        run.write_text(_as_json(_portable(config), out/'run.json', indent=1, sort_keys=True), encoding='utf-8')
+        df.to_parquet(table, index=False)
+        write_sums(out, {'run.json':sha256(run), 'metrics.parquet':sha256(table)})  # any other is of an earlier run
     return df
+
+def _as_json(value, path, **how): return json.dumps(finite(value, str(path)), allow_nan=False, **how)+'\n'
 
 _FINITE = ('value','mean_difference') # Columns of tables that hold a finite number in every row
 
@@ -165,7 +168,7 @@ def save_json(
     **how # `indent`, `sort_keys`
 ) -> Path: # `path`
     "Write what belongs to a run, all or nothing, and its checksum into the list beside it"
-    text = json.dumps(finite(value, str(path)), allow_nan=False, **how)+'\n'
+    text = _as_json(value, path, **how)
     with sealed(path) as tmp: tmp.write_text(text, encoding='utf-8')
     return Path(path)
 
