@@ -1,7 +1,7 @@
 """No network: commands that are free of data and of downloads, where every connection is refused"""
 import shutil, sys
 from . import NEW_NETWORK, Skip, Trial, in_child, unshare
-from .commands import difference, execute, results, world
+from .commands import RECIPE, difference, execute, results, world
 
 REFUSED = ('socket.connect','socket.getaddrinfo','socket.gethostbyname','socket.sendto')
 
@@ -31,7 +31,8 @@ def trials(full, draw, folder):
     made,given = folder/'set',world(folder)
     def synthesis(alone, out): return _asked('E04_synthesise', out, alone, **given)
     def training(alone, out):
-        return _asked('E05_distil', out, alone, source='guided', synthetic={'guided':str(made/'out')}, **given)
+        return _asked('E05_distil', out, alone, source='guided', n=RECIPE['n'], **given,
+                      synthetic={'guided':str(made/'out')})
     def search(alone, out): return _asked('E14_search', out, alone, **given)
     steps = {'E04_synthesise':synthesis, 'E05_distil':training} | ({'E14_search':search} if full else {})
     synthesis(False, made)
