@@ -228,18 +228,20 @@ def published_pages(
 ) -> list: # Paths below it, of pages that Git knows; of all where there is no Git
     "The pages of studies"
     home = Path(root) if root else repo_root()
-    asked = subprocess.run(['git','ls-files','reports/*/*.html'], cwd=home, capture_output=True, text=True)
-    if asked.returncode==0: return sorted(asked.stdout.splitlines())
-    return sorted(f.relative_to(home).as_posix() for f in (home/'reports').glob('*/*.html'))
+    asked = subprocess.run(['git','ls-files','reports/*.html'], cwd=home, capture_output=True, text=True)
+    if asked.returncode==0: found = [f for f in asked.stdout.splitlines() if (home/f).is_file()]
+    else: found = [f.relative_to(home).as_posix() for f in (home/'reports').rglob('*.html')]
+    return sorted(f for f in found if f!=INDEX)
 
 def _line(home, page):
     "A page in the list: its title, its study, what it is about"
     text = (home/page).read_text(encoding='utf-8')
     title = re.search(r'<title>(.*?)</title>', text, re.S)
     about = re.search(r'<blockquote>\s*<p>(.*?)</p>', text, re.S)
-    study,name = Path(page).parts[-2:]
+    link = Path(page).relative_to('reports')
+    study = link.parent.name
     said = about[1].strip() if about else ''
-    return f"| [{title[1] if title else name}]({study}/{name}) | {study} | {said} |"
+    return f"| [{title[1] if title else link.stem}]({link.as_posix()}) | {study} | {said} |"
 
 BEGIN = tuple(f'reports/{k}.html' for k in ('embedded-full/comparison','autoencoder/autoencoder','families/families'))
 
