@@ -20,7 +20,6 @@ from ..options import checked
 # %% ../../nbs/evaluate/criteria.ipynb #a8558540
 APART = 1_000_003     # seed distance of the samples that sets are compared with
 
-@checked
 def check_criteria(
     n:int, # Teacher samples to compare with
     extractor:str, # Key of `features.EXTRACTORS`
