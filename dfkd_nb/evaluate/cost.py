@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 from ..core import n_parameters
-from ..options import checked
+from ..options import checked, device_of
 
 # %% ../../nbs/evaluate/cost.ipynb #f85e7429
 def model_size(
@@ -56,12 +56,11 @@ def latency(
     return dict(median_ms=float(q2), iqr_ms=float(q3-q1), runs=runs, threads=torch.get_num_threads())
 
 # %% ../../nbs/evaluate/cost.ipynb #c7a9d05b
-@checked
 def stopwatch(
     device:str='cpu' # Where the work is done
 ): # Function without arguments: seconds since now as `value`, and the `protocol` that says which
     "Start to measure a run: processor time on a CPU, wall time where an accelerator does the work"
-    cpu = torch.device(device).type=='cpu'
+    cpu = device_of(device, here=False).startswith('cpu')                        # only a clock is chosen
     clock = time.process_time if cpu else time.perf_counter
     start,what = clock(),'processor time (user and system)' if cpu else 'wall time'
     return lambda: dict(value=clock()-start, protocol=f"{what}, {torch.get_num_threads()} threads, includes loading")
