@@ -8,7 +8,7 @@ __all__ = ['POOR_PRIOR', 'PIPELINE_VAE', 'PRIORS', 'MIXED', 'STRIPS', 'FRONT_FIG
            'published_pages', 'index_text', 'index_digest', 'save_index']
 
 # %% ../../nbs/report/front.ipynb #4d83a3ed
-import hashlib, re, subprocess
+import hashlib, inspect, re, subprocess
 from dataclasses import dataclass
 from pathlib import Path
 import matplotlib.pyplot as plt, nbformat, numpy as np
@@ -212,8 +212,9 @@ distance; KL: Kullback-Leibler divergence."""
 def results_digest(
     root:str='' # Folder that holds `reports`; empty is the checkout
 ) -> str: # SHA-256
-    "What the figure is drawn from, as the results are now"
-    seen = hashlib.sha256()
+    "What the figure is drawn from, and how, as things are now"
+    drawing = repr(STRIPS)+''.join(map(inspect.getsource, (_block, front_figure)))   # another drawing, another figure
+    seen = hashlib.sha256(drawing.encode())
     for f in front_families():
         if f.study not in STRIPS: continue
         st = read_study(f.study, root)
