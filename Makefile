@@ -142,7 +142,7 @@ SIZE ?= small
 attack: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python workflow/attack.py $(SIZE); code=$$?; \
 	if [ $(SIZE) = full ]; then $(ALONE) python -m dfkd_nb.study.runs nbs/reports/reliability.ipynb \
-	  reports/reliability.html $(BUSY); fi; exit $$code
+	  reports/reliability.html || code=$$?; fi; exit $$code
 
 SMOKE := smoke smoke-autoencoder $(FAMILIES:%=family-%-small)
 smoke: $(READY)

@@ -77,7 +77,7 @@ def devices_here() -> list: # E.g. `['cpu', 'cuda:0']`
     import torch
     counts = {k:getattr(torch, k).device_count() for k in ('cuda','xpu') if getattr(torch, k).is_available()}
     own = [f'{k}:{i}' for k,n in counts.items() for i in range(n)]
-    return ['cpu', *own, *(['mps'] if torch.backends.mps.is_available() else [])]
+    return ['cpu', *own, *(['mps:0'] if torch.backends.mps.is_available() else [])]
 
 def device_of(
     value, # What was asked for: text, or torch's own

@@ -1,20 +1,22 @@
 """Try the library as a hostile world would, and say how it took that; run from the repository root.
 
     python workflow/attack.py             a few trials of every class, in `runs/attack`
-    python workflow/attack.py full        many, and the table of `reports/reliability`, which is committed
+    python workflow/attack.py full        many, and writes the table of `reports/reliability`
     python workflow/attack.py small damage options --seed 1      some classes, other draws
 
 Damaged artefacts, commands that are killed, full and read-only disks, no network, wrong options, odd pictures and
 folders, foreign pipelines. A trial is *refused* (an error that names the file or parameter), *worked* (what comes out
 is what has to come out, bit for bit unless it says otherwise), *wrong* (accepted, and the result differs; or what was
 there before is lost), *crashed* (any other error, or no answer), or *skipped* (this machine does not allow it). Ends
-with 1 if any was wrong or crashed. Equal seeds draw equal trials.
+with 1 if any was wrong or crashed. Equal seeds draw equal trials, but
+for moments of kills.
 """
 import argparse, importlib, os, sys, time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault('MPLBACKEND', 'Agg')
+os.environ['OMP_NUM_THREADS'] = '1'                  # a forked child waits forever for threads that only its parent has
 import pandas as pd
 from attacks import CLASSES, CRASHED, OUTCOMES, WRONG, run_class
 from dfkd_nb.files import own

@@ -249,10 +249,14 @@ def published_pages(
 ) -> list: # Paths below it, of pages that Git knows; of all where there is no Git
     "The pages of studies"
     home = Path(root) if root else repo_root()
-    asked = subprocess.run(['git','ls-files','reports/*.html'], cwd=home, capture_output=True, text=True)
-    if asked.returncode==0: found = [f for f in asked.stdout.splitlines() if (home/f).is_file()]
+    def git(*words):
+        try: done = subprocess.run(['git',*words], cwd=home, capture_output=True, text=True)
+        except OSError: return ''
+        return done.stdout.strip() if done.returncode==0 else ''
+    here = git('rev-parse','--show-toplevel')
+    if here and Path(here).resolve()==home.resolve(): found = git('ls-files','reports/*.html').splitlines()
     else: found = [f.relative_to(home).as_posix() for f in (home/'reports').rglob('*.html')]
-    return sorted(f for f in found if f!=INDEX)
+    return sorted(f for f in found if f!=INDEX and (home/f).is_file())
 
 def _line(home, page):
     "A page in the list: its title, its study, what it is about"

@@ -259,7 +259,7 @@ def _compared(study):
         known = {k:dict.fromkeys(r[k] for r in rows) for k in (rows or [dict(arm=0, shape=0, width=0, size=0)])[0]}
         found = [f"{where}.{k}: tells no students apart{_near(k, known)}" for k in compared if k not in known]
         found += [f"{where}.{k}: no student has {v!r}{did_you_mean(str(v), known[k])}; there are {list(known[k])}"
-                  for k,v in compared.items() if rows and k in known and v not in known[k]]
+                  for k,v in compared.items() if rows and k in known and v not in list(known[k])]
         yield from found
         if rows and not found and not any(r.items()>=compared.items() for r in rows):
             yield f"{where}: no student has all of {compared}"

@@ -139,10 +139,14 @@ def in_child(
         try: signal.alarm(0); do(); code = 0
         except BaseException: sys.excepthook(*sys.exc_info())
         finally: sys.stdout.flush(); sys.stderr.flush(); os._exit(code)
-    if after is not None:
-        time.sleep(after)
-        os.kill(pid, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    try:
+        if after is not None:
+            time.sleep(after)
+            os.kill(pid, signal.SIGKILL)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except BaseException:                                                         # too late: it must not write on
+        os.kill(pid, signal.SIGKILL); os.waitpid(pid, 0)
+        raise
 
 NEW_FILES,NEW_NETWORK = 0x20000,0x40000000 # Flags of unshare(2): CLONE_NEWNS, CLONE_NEWNET
 

@@ -43,7 +43,7 @@ def _read(artefact, place, seed):
     return fingerprint(artefact.read(copy, seed))
 
 def _either(artefact, place, prints):
-    "Whether it is the old artefact, or the new one"
+    "Whether it is the old artefact, or the new one; seeds as they are numbered"
     for seed,right in enumerate(prints):
         with contextlib.suppress(Exception):
             if _read(artefact, place, seed)==right: return True
@@ -73,7 +73,7 @@ def _written(full, draw, disk, troubles):
                 left = draw.randrange(most+4096)
                 def write():
                     with trouble(disk, left): artefact.make(place, 1)
-                    return kept()
+                    return _read(artefact, place, 1)==new                         # written, then; not just quiet
                 said = how if trouble is _read_only else f'{how}, {left:,} bytes left of {most:,}'
                 yield Trial(name, said, write, (str(place),), bool, kept)
                 fresh(0)

@@ -38,7 +38,8 @@ def _killed(name, out, right, given, **when):
     def run():
         if 'event' in when: _count(str(out), last=when['event'])
         execute(name, out, **given)
-    in_child(run, when.get('after'))
+    if (code := in_child(run, when.get('after')))!=-signal.SIGKILL:
+        raise RuntimeError(f'{name} ended with {code} before it was killed')
     return _again(name, out, right, given)
 
 def trials(full, draw, folder):
@@ -48,7 +49,7 @@ def trials(full, draw, folder):
         out = folder/name
         took,touches,right = _undisturbed(name, out, folder/f'{name}.txt', given)
         for k in range(12 if full else 2):
-            when = dict(event=draw.randrange(1, touches+1)) if k%2 else dict(after=draw.uniform(0, took))
+            when = dict(event=draw.randrange(1, touches+1)) if k%2 else dict(after=draw.uniform(0, .8*took))
             how = f"at touch {when['event']} of {touches}" if k%2 else f"after {when['after']:.1f} s of {took:.1f}"
             yield Trial(name, f'killed {how}, started again', lambda: _killed(name, out, right, given, **when), (),
                         lambda differs: not differs)
