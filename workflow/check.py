@@ -50,7 +50,7 @@ def stale_opening():
     if figure_digest(FRONT_FIGURE)!=results_digest():
         yield f'{FRONT_FIGURE} is not drawn from the results in reports/; {again}'
     made = Path(INDEX).read_text(encoding='utf-8') if Path(INDEX).is_file() else ''
-    if Path('.git').exists() and index_digest() not in made:                       # which pages are published, Git knows
+    if Path('.git').exists() and index_digest() not in made:                      # Git knows what is published
         yield f'{INDEX} does not lead to the pages in reports/ as they are; {again}'
 
 def readme_text():
