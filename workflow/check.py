@@ -206,6 +206,7 @@ def tested(path, **how):
 
 def notebooks():
     "Run the tests of every library notebook; ends with what failed ones said, and the number that passed and failed"
+    from check import tested                              # by this name: a test may put another module at __main__
     from fastcore.parallel import parallel
     from nbdev.config import get_config
     files,skip = test_files(),get_config().tst_flags.split()
