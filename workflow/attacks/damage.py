@@ -4,7 +4,7 @@ import pandas as pd, torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from dfkd_nb.files import sha256
-from dfkd_nb.integrity import SUMS, read_sums, save_tensors, write_sums
+from dfkd_nb.integrity import SUMS, _digest, read_sums, write_sums
 from . import Trial, fingerprint
 from .artefacts import ARTEFACTS
 
@@ -36,9 +36,9 @@ def _holed(tensors, draw):
 
 def _nan_tensors(path, draw):
     with safe_open(path, 'pt') as f: tensors,said = {k:f.get_tensor(k) for k in f.keys()},dict(f.metadata() or {})
-    ours = said.pop('sha256', None) is not None
-    holed = _holed(tensors, draw)
-    save_tensors(path, holed, **said) if ours else save_file(holed, path, metadata=said)
+    sealed,holed = said.pop('sha256', None),_holed(tensors, draw)
+    named = path if sealed==_digest(tensors, said, path) else None               # its checksum is in step, as ever
+    save_file(holed, path, metadata=said|(dict(sha256=_digest(holed, said, named)) if sealed else {}))
 
 def _nan_archive(path, draw):
     state = torch.load(path, weights_only=True)
