@@ -137,7 +137,7 @@ bench: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/metrics.py
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/distil_step.py
 
-# not a part of `make test`; the page shows the full size
+# not a part of `make test`; `SIZE=full` writes table and page anew
 SIZE ?= small
 attack: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python workflow/attack.py $(SIZE); code=$$?; \

@@ -68,7 +68,7 @@ def build(
     name:str, # Name of a registered class
     **config # Its settings
 ) -> nn.Module: # Untrained; what is not given has the default
-    "A new model; raises `TypeError` for a setting that the class does not have"
+    "A new model; `TypeError` for a setting that the class does not have, `ValueError` for one of another type"
     cls = model_class(name)
     known_keys(name, config, settings(cls), TypeError)
     _check_kinds(name, cls, config)

@@ -52,9 +52,9 @@ def _alone(steps, checkpoint):
     "The steps of a run, during which no other process writes its checkpoint"
     with sole_writer(checkpoint.parent, checkpoint.name) if checkpoint else contextlib.nullcontext(): yield from steps
 
-def _checkpoint_bytes(nets, params, copies):
-    "Least size of a checkpoint: the networks, so many times, and two moments"
-    return sum(v.nbytes for v in nets.state_dict().values())*copies + 2*sum(p.nbytes for p in params)
+def _checkpoint_bytes(nets, params, copies, moments):
+    "Least size of a checkpoint: the networks, so many times, and what the optimiser keeps of each parameter"
+    return sum(v.nbytes for v in nets.state_dict().values())*copies + moments*sum(p.nbytes for p in params)
 
 def _save(path, step, objective, opt, ema, log, config, kept):
     finite(objective.nets.state_dict(), f'{path}: step {step}, weights', 'not saved; lower lr, or clip gradients')
@@ -169,8 +169,8 @@ def fit(
     if (count := accelerator.num_processes)>1: config |= dict(processes=count, split=split)
     start,log,kept = _resume(checkpoint, objective, opt, avg, config)
     if checkpoint and start<steps:
-        moving = params if optimizer=='adam' or momentum else []
-        ensure_room(checkpoint.parent, _checkpoint_bytes(objective.nets, moving, 1+bool(ema)+bool(best)))
+        moments = 2 if optimizer=='adam' else int(bool(momentum))
+        ensure_room(checkpoint.parent, _checkpoint_bytes(objective.nets, params, 1+bool(ema)+bool(best), moments))
     model.train()
     norms = partial(synced_norms, objective, count if split else 1)
     bar = tqdm(_alone(range(start,steps), checkpoint), initial=start, total=steps, desc=desc, mininterval=10,
