@@ -60,7 +60,7 @@ def split_name(
 ) -> tuple: # Name and seed
     "What a folder's name says"
     name,mark,seed = Path(folder).name.rpartition('-s')
-    if not (mark and seed.isdigit()): raise ValueError(f"{folder}: expected a name that ends with -s and a seed")
+    if not (mark and seed.isdecimal()): raise ValueError(f"{folder}: expected a name that ends with -s and a seed")
     return name,int(seed)
 
 def read_who(

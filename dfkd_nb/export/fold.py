@@ -32,7 +32,7 @@ def _fold(module):
 
 def _foldable(steps):
     "Whether there is something to fold, and nothing is asked for by its name"
-    return any(isinstance(m, nn.BatchNorm2d) for m in steps) and all(k.isdigit() for k,_ in steps.named_children())
+    return any(isinstance(m, nn.BatchNorm2d) for m in steps) and all(k.isdecimal() for k,_ in steps.named_children())
 
 def folded(
     model:nn.Module # Frozen

@@ -153,7 +153,7 @@ def _blocks(study):
 def _shapes(study):
     "Whether students of every shape can follow their teacher"
     folder = repo_root()/study.teacher if study.teacher else data_dir()/'pretrained'/'teacher'
-    known = [s for s in study.asked_students() if s.shape in study.shapes or s.shape[1:].isdigit()]
+    known = [s for s in study.asked_students() if s.shape in study.shapes or s.shape[1:].isdecimal()]
     wanted = {s.shape:study.shape_of(s) for s in known}
     if not wanted or study.teacher_class() not in registered() or not (folder/'config.json').is_file(): return
     if not issubclass(model_class(study.teacher_class()), DGM): return           # said elsewhere
@@ -248,7 +248,7 @@ def _told_apart(study):
     for s in study.asked_students():
         width = '' if s.shape in study.shapes else s.shape[1:]
         yield dict(arm=study.students[s.block].get('label') or s.arm, source='' if s.source==NO_IMAGES else s.source,
-                   shape='' if width else s.shape, width=int(width) if width.isdigit() else 0, size=s.size, seed=s.seed)
+                   shape='' if width else s.shape, width=int(width) if width.isdecimal() else 0, size=s.size, seed=s.seed)
 
 def _compared(study):
     "Students whose sources are compared: keys and values that some of them have"

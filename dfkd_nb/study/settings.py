@@ -7,7 +7,7 @@ __all__ = ['EXPERIMENTS', 'RECIPE_TYPES', 'ranged', 'experiment', 'recipe_words'
            'read_yaml', 'Part', 'words_of', 'key_path', 'complaint']
 
 # %% ../../nbs/study/settings.ipynb #d53daf95
-import types, typing
+import re, types, typing
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -157,6 +157,6 @@ def complaint(
     said = error['msg'].removeprefix('Value error, ')
     said = said[:1].lower()+said[1:]
     if isinstance(given, dict): return f"{key_path(loc)}: {said}"
-    number = isinstance(given,str) and 'number' in said and given.replace('e-','',1).replace('.','',1).isdigit()
+    number = isinstance(given,str) and 'number' in said and re.fullmatch(r'\d+\.?\d*(e[+-]?\d+)?', given, re.ASCII)
     hint = f" (YAML takes {given} for text: write {float(given)!r})" if number else ''
     return f"{key_path(loc)}: {given!r} is given, {said}{hint}"
