@@ -248,7 +248,8 @@ def _told_apart(study):
     for s in study.asked_students():
         width = '' if s.shape in study.shapes else s.shape[1:]
         yield dict(arm=study.students[s.block].get('label') or s.arm, source='' if s.source==NO_IMAGES else s.source,
-                   shape='' if width else s.shape, width=int(width) if width.isdecimal() else 0, size=s.size, seed=s.seed)
+                   shape='' if width else s.shape, width=int(width) if width.isdecimal() else 0, size=s.size,
+                   seed=s.seed)
 
 def _compared(study):
     "Students whose sources are compared: keys and values that some of them have"
