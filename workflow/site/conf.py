@@ -2,8 +2,10 @@
 import configparser, inspect, re, sys
 from functools import cache
 from pathlib import Path
-from docutils.utils.math.latex2mathml import tex2mathml
+from docutils import nodes
 from fastcore.docments import docments
+from latex2mathml.converter import convert
+from sphinx.util import logging
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -63,8 +65,9 @@ def docments_as_fields(app, what, name, obj, options, lines):
 def mathml(block):
     "Formulas as MathML, which browsers draw without a script"
     def visit(self, node):
-        self.body.append(str(tex2mathml(node.astext(), as_block=block)))
-        from docutils import nodes
+        made = convert(node.astext(), display='block' if block else 'inline')
+        if '\\' in made: logging.getLogger(__name__).warning('no MathML for %s', node.astext(), location=node)
+        self.body.append(made)
         raise nodes.SkipNode
     return visit, None
 
