@@ -183,8 +183,8 @@ lab: $(READY)
 
 # what only the site needs is installed when it is first built
 site: $(READY)
-	@$(BIN)/python -c 'import furo, myst_nb' 2>/dev/null || $(BIN)/python -m pip install --quiet --no-compile -e '.[site]'
-	@$(IN) CORES=$(CORES) PYTHONPATH="$(CURDIR)" python workflow/site/build.py
+	@$(BIN)/python -c 'import furo, myst_nb, latex2mathml' 2>/dev/null || $(BIN)/python -m pip install --quiet --no-compile -e '.[site]'
+	@$(IN) PYTHONPATH="$(CURDIR)" python workflow/site/build.py
 	@printf '\nThe site:\n  %s\n' "$(CURDIR)/runs/site/index.html"
 
 prepare: $(READY)

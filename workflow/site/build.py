@@ -3,8 +3,8 @@
     python workflow/site/build.py         build runs/site, then look it through
     python workflow/site/build.py check   only the last
 
-Both end with 1 if anything is wrong: a warning of Sphinx, a notebook without a page, a link that leads nowhere, anything
-that a page would fetch from elsewhere.
+Both end with 1 if anything is wrong: a warning of Sphinx, a notebook without a page, a link that leads nowhere,
+anything that a page would fetch from elsewhere.
 """
 import os, re, shutil, sys
 from functools import cache
@@ -17,13 +17,15 @@ from dfkd_nb.report.front import INDEX, published_pages
 from dfkd_nb.study.loads import external_loads
 
 SITE,STAGE,DOCTREES = Path('runs/site'),Path('runs/site-work/source'),Path('runs/site-work/doctrees')
-PLAIN = ('CONTRIBUTING.md','CHANGELOG.md','workflow/README.md','data/pretrained/student/README.md') # Pages beside notebooks
+PLAIN = ('CONTRIBUTING.md','CHANGELOG.md','workflow/README.md',
+         'data/pretrained/student/README.md') # Pages beside notebooks
 ROW = re.compile(r'^\| (?:\*\*(\w+)\*\*)? ?\| \[\w+\]\(([\w/]+)\.ipynb\) \| (.+) \|$', re.M) # Of the reading order
 
 # What is read
 
 def source(path): return nbformat.read(path, as_version=4)
-def notebooks(): return [p for p in sorted(Path('nbs').rglob('*.ipynb')) if not any(q.startswith('.') for q in p.parts)]
+def hidden(path): return any(part.startswith('.') for part in path.parts)
+def notebooks(): return [p for p in sorted(Path('nbs').rglob('*.ipynb')) if not hidden(p)]
 def text_of(nb): return '\n'.join(c.source for c in nb.cells if c.cell_type=='markdown')
 
 def rooms():
@@ -46,8 +48,8 @@ def rewritten(text, path):
     up = os.path.relpath('.', Path(path).parent)
     def page(m): return f'<a href="{up}/{m[2]}">{m[1]}</a>'
     text = re.sub(r'\[([^]]+)\]\((?:\.\./)*(reports/[\w./-]+\.html)\)', page, text)
-    text = re.sub(r'(?<!`)`(reports/[\w./-]+\.html)`(?!`)', lambda m: page((0, m[1], m[1])) if Path(m[1]).is_file() else m[0],
-                  text)
+    def named(m): return page((0, m[1], m[1])) if Path(m[1]).is_file() else m[0]
+    text = re.sub(r'(?<!`)`(reports/[\w./-]+\.html)`(?!`)', named, text)
     text = re.sub(r'\]\((?:\.\./)*(?:nbs/)?index\.ipynb', f']({up}/index.md', text)
     text = re.sub(r'(\]\([^)\s]*#)([^)\s]+)\)', lambda m: f'{m[1]}{m[2].lower()})', text)
     return re.sub(r'^```mermaid\n(.*?)^```', lambda m: arrows(m[1]), text, flags=re.M|re.S)
@@ -86,6 +88,12 @@ def toctree(docs, caption='', how=''):
 
 def titled(module): return f'``{module}``\n{"="*(len(module)+4)}\n\n'
 
+def constants(module):
+    "The ones that a module exports: autodoc passes over those without a docstring"
+    text = Path('dfkd_nb', *module.split('.')).with_suffix('.py').read_text(encoding='utf-8')
+    names = re.findall(r"'([A-Z][A-Z0-9_]*)'", text.partition('__all__ = [')[2].partition(']')[0])
+    return '\n'.join(f'.. autodata:: dfkd_nb.{module}.{k}\n   :no-value:\n' for k in names)
+
 def put(name, text):
     (STAGE/name).parent.mkdir(parents=True, exist_ok=True)
     (STAGE/name).write_text(text, encoding='utf-8')
@@ -101,12 +109,12 @@ def stage():
     for p in ('reports/front.png','CITATION.cff','LICENSE','workflow/config/emoji.yaml'):
         (STAGE/p).parent.mkdir(parents=True, exist_ok=True); shutil.copy(p, STAGE/p)
     for room,books in house.items():
-        rows = [f'| [{k.split("/")[-1]}](../nbs/{k}.ipynb) | {rewritten(v, "nbs/index.ipynb")} |' for k,v in books.items()]
+        rows = [f'| [{Path(k).name}](../nbs/{k}.ipynb) | {rewritten(v, "nbs/index.ipynb")} |' for k,v in books.items()]
         put(f'rooms/{room}.md', '\n'.join([f'# {room}\n', '| | |\n|---|---|', *rows, ''])+
             toctree([f'/nbs/{k}' for k in books], how='hidden'))
     for k,module in exports.items():
         if module: put(f'api/{module}.rst', f'{titled(module)}Explained, shown and tested in :doc:`/nbs/{k}`.\n\n'
-                                            f'.. automodule:: dfkd_nb.{module}\n')
+                                            f'.. automodule:: dfkd_nb.{module}\n\n'+constants(module))
     listed = [k for books in house.values() for k in books]
     modules = [exports[k] for k in listed if exports[k]]+sorted({m for k,m in exports.items() if m and k not in listed})
     put('api/index.md', '# Interface\n\nWhat the notebooks export, module by module.\n'+toctree(modules, how='titlesonly'))
@@ -164,7 +172,8 @@ def fetched(file):
     "What a page, style sheet or script would load from another machine"
     text = file.read_text(encoding='utf-8')
     if file.suffix=='.js':                                   # libraries name addresses in comments and texts
-        return re.findall(r"""(?:import|from|fetch|open|importScripts|src\s*=|href\s*=)\s*\(?\s*["'`](?:https?:)?//[^"'`]+""", text)
+        return re.findall(r"""(?:import|from|fetch|open|importScripts|(?:src|href)\s*=)\s*\(?\s*"""
+                          r"""["'`](?:https?:)?//[^"'`]+""", text)
     loads = external_loads(f'<style>{text}</style>' if file.suffix=='.css' else text)
     return [a for a in loads if re.match(r'(?:[a-z][a-z+.-]*:)?//', a, re.I)]
 
@@ -182,7 +191,7 @@ def faults():
 def build():
     stage()
     shutil.rmtree(SITE, ignore_errors=True)
-    how = ['-W', '--keep-going', '-j', os.environ.get('CORES', '1'), '-c', Path(__file__).parent, '-d', DOCTREES]
+    how = ['-q', '-W', '--keep-going', '-c', Path(__file__).parent, '-d', DOCTREES]
     if sphinx([str(o) for o in (*how, STAGE, SITE)]): sys.exit('the site was not built: see the warnings above')
     copy_reports()
 

@@ -44,7 +44,7 @@ maximum_signature_line_length = 88
 def as_rst(text):
     "A comment or docstring in words and `code`, as reStructuredText"
     words = re.split(r'(`[^`]+`)', text)
-    return ''.join(f'`{w}`' if w.startswith('`') and w.endswith('`') else re.sub(r'([\\*|_])', r'\\\1', w) for w in words)
+    return ''.join(w if re.fullmatch('`.+`', w) else re.sub(r'([\\*|_])', r'\\\1', w) for w in words)
 
 @cache
 def source(module): return inspect.getsource(sys.modules[module])
