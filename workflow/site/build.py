@@ -44,7 +44,7 @@ def module_of(nb):
 # What Sphinx reads
 
 def rewritten(text, path):
-    "Markdown of the file `path`: links to pages of the reports, to the landing page, and in lower case; no diagram code"
+    "Markdown of the file `path`: links to pages of the reports, to the landing page, to anchors; no diagram code"
     up = os.path.relpath('.', Path(path).parent)
     def page(m): return f'<a href="{up}/{m[2]}">{m[1]}</a>'
     text = re.sub(r'\[([^]]+)\]\((?:\.\./)*(reports/[\w./-]+\.html)\)', page, text)
@@ -117,12 +117,12 @@ def stage():
                                             f'.. automodule:: dfkd_nb.{module}\n\n'+constants(module))
     listed = [k for books in house.values() for k in books]
     modules = [exports[k] for k in listed if exports[k]]+sorted({m for k,m in exports.items() if m and k not in listed})
-    put('api/index.md', '# Interface\n\nWhat the notebooks export, module by module.\n'+toctree(modules, how='titlesonly'))
+    put('api/index.md', '# Interface\n\nWhat the notebooks export, by module.\n'+toctree(modules, how='titlesonly'))
     others = [k for k in exports if k not in listed and k!='index']
     def there(room): return [f'/nbs/{k}' for k in others if k.startswith(room)]
     begin = [f'/nbs/{k}' for k in ('quickstart','own_data','own_model','explore','findings')]
     rest = [f'/nbs/{k}' for k in others if '/' not in k and f'/nbs/{k}' not in begin]
-    put('rooms/experiments.md', '# experiments\n\nPapermill inputs, one question each.\n'+toctree(there('experiments/')))
+    put('rooms/experiments.md', '# experiments\n\nPapermill inputs, a question each.\n'+toctree(there('experiments/')))
     put('rooms/pages.md', '# pages\n\nRead saved results only, and draw the reports.\n'+toctree(there('reports/')))
     put('reports.md', '# Reports\n\nOne page leads to all, and opens with what came out: '
         f'<a href="{INDEX}">the index of all reports</a>.\n\n'+
@@ -166,7 +166,8 @@ def astray(page):
         path,anchor = urldefrag(to)
         at = (page.parent/unquote(path)).resolve() if path else page
         if not at.is_file(): yield f'{page}: {to} leads nowhere'
-        elif anchor and at.suffix=='.html' and unquote(anchor) not in links(at).ids: yield f'{page}: no such anchor: {to}'
+        elif anchor and at.suffix=='.html' and unquote(anchor) not in links(at).ids:
+            yield f'{page}: no such anchor: {to}'
 
 def fetched(file):
     "What a page, style sheet or script would load from another machine"
