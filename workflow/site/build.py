@@ -109,7 +109,8 @@ def stage():
     for p in ('reports/front.png','CITATION.cff','LICENSE','workflow/config/emoji.yaml'):
         (STAGE/p).parent.mkdir(parents=True, exist_ok=True); shutil.copy(p, STAGE/p)
     for room,books in house.items():
-        rows = [f'| [{Path(k).name}](../nbs/{k}.ipynb) | {rewritten(v, "nbs/index.ipynb")} |' for k,v in books.items()]
+        said = {k:re.sub(r'\]\((?=[\w/]+\.ipynb)', '](../nbs/', v) for k,v in books.items()}
+        rows = [f'| [{Path(k).name}](../nbs/{k}.ipynb) | {rewritten(v, f"rooms/{room}.md")} |' for k,v in said.items()]
         put(f'rooms/{room}.md', '\n'.join([f'# {room}\n', '| | |\n|---|---|', *rows, ''])+
             toctree([f'/nbs/{k}' for k in books], how='hidden'))
     for k,module in exports.items():
