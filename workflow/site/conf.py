@@ -55,7 +55,7 @@ def docments_as_fields(app, what, name, obj, options, lines):
     if what=='data':
         module,_,short = name.rpartition('.')
         said = re.search(rf'^{short}\b[^#\n]*=.*?\s# (.+)$', source(module), re.M)
-        if said and not any(lines): lines += [as_rst(said[1]), '']
+        lines[:] = [as_rst(said[1]), ''] if said else []            # what autodoc found is its class's
     if what in ('function','method','class'):
         try: found = docments(obj, full=True)
         except (TypeError,ValueError,OSError,AttributeError): return
