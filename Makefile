@@ -150,9 +150,11 @@ attack: $(READY)
 	if [ $(SIZE) = full ]; then $(ALONE) python -m dfkd_nb.study.runs nbs/reports/reliability.ipynb \
 	  reports/reliability.html || code=$$?; fi; exit $$code
 
-SMOKE := smoke smoke-autoencoder $(FAMILIES:%=family-%-small)
+# timings of so small a study say nothing: they need not have the machine to themselves
+SMOKE := $(call OF,smoke smoke-autoencoder $(FAMILIES:%=family-%-small)) \
+         --set-threads evaluate=1 in_pipeline=1 deploy=1
 smoke: $(READY)
-	@$(SNAKE) $(call OF,$(SMOKE)) $(BUSY)
+	@$(SNAKE) $(SMOKE) $(BUSY)
 
 check: $(READY)
 	@$(CHECK) sync
@@ -167,7 +169,7 @@ DRY := emoji cifar10 cifar10-dkdm celebahq classifiers cifar10-classifiers cifar
 # one recipe, so that the order holds under `make -j` and the count of tests is the last line
 test: $(READY)
 	@$(CHECK) sync
-	@$(SNAKE) $(call OF,$(SMOKE)) $(BUSY)
+	@$(SNAKE) $(SMOKE) $(BUSY)
 	@$(PLAN) $(call OF,$(DRY))
 	@OMP_NUM_THREADS=1 $(BIN)/python workflow/attack.py small
 	@OMP_NUM_THREADS=1 $(CHECK) notebooks

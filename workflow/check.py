@@ -209,6 +209,7 @@ def notebooks():
     from check import tested                              # by this name: a test may put another module at __main__
     from fastcore.parallel import parallel
     from nbdev.config import get_config
+    os.environ.setdefault('CI', 'true')                   # so hypothesis draws the same examples in every run
     files,skip = test_files(),get_config().tst_flags.split()
     done = parallel(tested, [p.absolute() for p in files], skip_flags=skip, force_flags=['slow'],
                     basepath=get_config().config_path, n_workers=2)
