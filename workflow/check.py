@@ -198,7 +198,9 @@ def test_files():
 
 def tested(path, **how):
     "Whether the tests of a notebook passed, the seconds they took, and what was printed"
+    from hypothesis import settings
     from nbdev.test import test_nb
+    settings.load_profile('ci')                           # the same examples in every run
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said): passed,seconds = test_nb(path, **how)
     print(f'{seconds:6.0f} s  {path.name}{"" if passed else ": failed"}', flush=True)
@@ -209,7 +211,6 @@ def notebooks():
     from check import tested                              # by this name: a test may put another module at __main__
     from fastcore.parallel import parallel
     from nbdev.config import get_config
-    os.environ.setdefault('CI', 'true')                   # so hypothesis draws the same examples in every run
     files,skip = test_files(),get_config().tst_flags.split()
     done = parallel(tested, [p.absolute() for p in files], skip_flags=skip, force_flags=['slow'],
                     basepath=get_config().config_path, n_workers=2)
