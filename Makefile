@@ -38,7 +38,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make study       run the embedded study (shipped data and weights) and render the reports'
+	@echo 'make study       run the embedded study (shipped data and weights) and render the reports, in runs/study'
 	@echo 'make study-full  the same with five seeds and a second student width: hours; resumes where it was stopped'
 	@echo 'make study-classifiers  Hinton, Lopes, DeepInversion, DAFL and DiffDFKD on equal terms, three seeds: hours'
 	@echo 'make study-guidance  what to match, how to take the step, what it costs, what leaks, up to five seeds: hours'
@@ -57,7 +57,7 @@ help:
 	@echo 'make smoke         the experiments and reports at their smallest size'
 	@echo 'make check         modules, notebooks, README and wheel in step; short lines (make lint: only these)'
 	@echo 'make prepare     export modules, clean notebooks, write README.md; before each commit'
-	@echo 'make clean       remove work folders and caches; make distclean the environment too'
+	@echo 'make clean       remove work folders, results of make study and caches; make distclean the environment too'
 
 OTHER := name another, e.g. make PYTHON=python3.12
 env: $(READY)
@@ -85,8 +85,7 @@ study: $(READY)
 	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/families.ipynb $(THERE)/families-small/families.html \
 	  study=families-small small=true $(if $(INTO),root=$(INTO)) $(BUSY)
 	@printf '\nThe reports; begin with comparison.html:\n'
-	@printf '  %s\n' "$(CURDIR)"/$(THERE)/embedded/*.html "$(CURDIR)"/$(THERE)/autoencoder-small/*.html
-	@printf '  %s\n' "$(CURDIR)"/$(THERE)/families-small/*.html
+	@realpath $(THERE)/embedded/*.html $(THERE)/autoencoder-small/*.html $(THERE)/families-small/*.html | sed 's/^/  /'
 
 # each has a small configuration as well
 FAMILIES := helmholtz vrnn continual gan ddpm
@@ -151,9 +150,11 @@ attack: $(READY)
 	if [ $(SIZE) = full ]; then $(ALONE) python -m dfkd_nb.study.runs nbs/reports/reliability.ipynb \
 	  reports/reliability.html || code=$$?; fi; exit $$code
 
-SMOKE := smoke smoke-autoencoder $(FAMILIES:%=family-%-small)
+# timings of so small a study say nothing: they need not have the machine to themselves
+SMOKE := $(call OF,smoke smoke-autoencoder $(FAMILIES:%=family-%-small)) \
+         --set-threads evaluate=1 in_pipeline=1 deploy=1
 smoke: $(READY)
-	@$(SNAKE) $(call OF,$(SMOKE)) $(BUSY)
+	@$(SNAKE) $(SMOKE) $(BUSY)
 
 check: $(READY)
 	@$(CHECK) sync
@@ -168,7 +169,7 @@ DRY := emoji cifar10 cifar10-dkdm celebahq classifiers cifar10-classifiers cifar
 # one recipe, so that the order holds under `make -j` and the count of tests is the last line
 test: $(READY)
 	@$(CHECK) sync
-	@$(SNAKE) $(call OF,$(SMOKE)) $(BUSY)
+	@$(SNAKE) $(SMOKE) $(BUSY)
 	@$(PLAN) $(call OF,$(DRY))
 	@OMP_NUM_THREADS=1 $(BIN)/python workflow/attack.py small
 	@OMP_NUM_THREADS=1 $(CHECK) notebooks

@@ -14,7 +14,7 @@ STARTS = re.compile(r'(?:local)?(?:rule|checkpoint) (\w+):$')
 ENDS = re.compile(r'Finished jobid: (\d+)')
 COUNT = re.compile(r'(\d+) of (\d+) steps')
 TOTAL = re.compile(r'total +(\d+)$')
-FAILED = re.compile(r'(\w*Error\b|error:|Error in rule)')
+FAILED = re.compile(r'\w*Error\b|error:')
 
 class Progress:
     "What snakemake has said so far"
@@ -43,7 +43,7 @@ class Progress:
 
 def reason(said):
     "Of a log, what stands from its first error on; its end, if there is none"
-    first = next((i for i,line in enumerate(said) if FAILED.search(line)), max(0, len(said)-20))
+    first = next((i for i,line in enumerate(said) if FAILED.match(line)), max(0, len(said)-20))
     return said[first:first+60]
 
 def main(log, command):

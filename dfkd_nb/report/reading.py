@@ -50,7 +50,7 @@ def _home(root): return Path(root or repo_root())
 
 def declared_claims(
     study:str, # Name of the study
-    root:str='', # Folder that holds `workflow/config`; empty is the checkout
+    root:str='', # Folder that may hold `workflow/config`; else it is the checkout's
 ) -> list: # `Claim`s; empty if none are declared
     "What a study's configuration claims"
     folder = next(h for h in (_home(root)/'workflow'/'config', repo_root()/'workflow'/'config') if h.is_dir())
