@@ -273,7 +273,7 @@ def index_text(
 
 {listed([p for p in pages if p not in first])}
 
-Every number on a page carries its protocol; its tables stand at its end as CSV, and beside it, in `results/`, as parquet files.
+Every number on a page carries its protocol; its tables stand at its end as CSV, and beside it as parquet files.
 """
 
 def index_digest(

@@ -266,4 +266,5 @@ def results_table(
     head = ''.join(f'<th style="text-align:right{narrow}">{title(m)}</th>' for m in metrics)
     body = ''.join(line(label) for label in rows if found.has(label))
     notes = [escape(o) for o in _provenance(pd.DataFrame(list(found.cells.values())), metrics)]
-    return Html(f'<table>{caption_html(caption, *notes)}<thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>')
+    above = caption_html(caption, *notes)
+    return Html(f'<table>{above}<thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>')

@@ -18,8 +18,8 @@ from .sentences import difference, in_words, say
 from .tables import METRICS, Html, describe, find, metric_name, p_value, percent, small_number, text_table
 
 # %% ../../nbs/report/verdicts.ipynb #60038746
-RULE = ('One rule: a one-sided test at 5 % on paired values, p adjusted by Holm over all claims of the table. Those not '
-        'measured count; where several comparisons have to hold, all of them have. <i>Does not hold</i> means that '
+RULE = ('One rule: a one-sided test at 5 % on paired values, p adjusted by Holm over all claims of the table. Those '
+        'not measured count; where several comparisons have to hold, all of them have. <i>Does not hold</i> means that '
         'the contrary is shown at the same level. One seed settles nothing, and about students one training settles '
         'nothing, on however many images it is tested; a verdict over groups of images is about one run’s sets')
 NO_CLAIMS = '<p><i>The configuration of this study claims nothing here.</i></p>'
@@ -123,8 +123,9 @@ def estimate_words(
     row # A row of `study_verdicts`
 ) -> str: # HTML; what the verdict is about, so that a ratio and its interval come from one estimate
     "The estimate of a claim, with its interval"
-    interval = '' if math.isnan(row['lo']) else f" <small>[{small_number(row['lo'])}, {small_number(row['hi'])}]</small>"
-    return small_number(row['estimate'])+interval
+    said = small_number(row['estimate'])
+    if math.isnan(row['lo']): return said
+    return f"{said} <small>[{small_number(row['lo'])}, {small_number(row['hi'])}]</small>"
 
 # %% ../../nbs/report/verdicts.ipynb #94f2e121
 def arm_words(
