@@ -18,8 +18,10 @@ READY := $(VENV)/.dfkd_nb-installed
 IN    := PATH="$(abspath $(BIN)):$$PATH"
 # one run at a time: our lock goes with the process, snakemake's own would outlive a kill
 ALONE := $(IN) $(if $(LOCKED),,flock -n -E 75 $(READY))
-SNAKE := $(ALONE) snakemake --nolock -s workflow/Snakefile -c $(CORES) --rerun-incomplete \
-         --rerun-triggers mtime params --quiet rules --configfile
+GRAPH := snakemake --nolock -s workflow/Snakefile -c $(CORES) --rerun-incomplete --rerun-triggers mtime params
+# one line of progress; what snakemake and its jobs say is in the log
+SNAKE := $(ALONE) python workflow/progress.py runs/snakemake.log $(GRAPH) --configfile
+PLAN  := $(ALONE) $(GRAPH) --quiet rules --dry-run --configfile
 WAIT  := error: another run is at work in this checkout; wait for it, or stop it
 BUSY  := || { code=$$?; [ $$code != 75 ] || echo '$(WAIT)' >&2; exit $$code; }
 OF = $(1:%=workflow/config/%.yaml)
@@ -36,7 +38,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make study       run the embedded study (shipped data and weights) and render the reports'
+	@echo 'make study       run the embedded study (shipped data and weights) and render the reports, in runs/study'
 	@echo 'make study-full  the same with five seeds and a second student width: hours; resumes where it was stopped'
 	@echo 'make study-classifiers  Hinton, Lopes, DeepInversion, DAFL and DiffDFKD on equal terms, three seeds: hours'
 	@echo 'make study-guidance  what to match, how to take the step, what it costs, what leaks, up to five seeds: hours'
@@ -54,7 +56,7 @@ help:
 	@echo 'make smoke         the experiments and reports at their smallest size'
 	@echo 'make check         modules, notebooks, README and wheel in step; short lines (make lint: only these)'
 	@echo 'make prepare     export modules, clean notebooks, write README.md; before each commit'
-	@echo 'make clean       remove work folders and caches; make distclean the environment too'
+	@echo 'make clean       remove work folders, results of make study and caches; make distclean the environment too'
 
 OTHER := name another, e.g. make PYTHON=python3.12
 env: $(READY)
@@ -71,15 +73,18 @@ $(READY): settings.ini setup.py
 	@$(BIN)/python -m pip install --quiet --no-compile -e '.[study,deploy,dev]'
 	@touch $@
 
+# where `make study` writes: not over the committed results; `make study INTO=` does, to publish new ones
+INTO ?= runs/study
+THERE := $(if $(INTO),$(INTO)/)reports
+
 # one graph: no core waits, and what is timed has the machine to itself
 study: $(READY)
-	@$(SNAKE) $(call OF,embedded autoencoder-small $(FAMILIES:%=family-%-small)) $(BUSY)
-	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/families.ipynb reports/families-small/families.html \
-	  study=families-small small=true $(BUSY)
+	@$(SNAKE) $(call OF,embedded autoencoder-small $(FAMILIES:%=family-%-small)) \
+	  $(if $(INTO),--config root=$(INTO)) $(BUSY)
+	@$(ALONE) python -m dfkd_nb.study.runs nbs/reports/families.ipynb $(THERE)/families-small/families.html \
+	  study=families-small small=true $(if $(INTO),root=$(INTO)) $(BUSY)
 	@printf '\nThe reports; begin with comparison.html:\n'
-	@printf '  %s\n' "$(CURDIR)"/reports/embedded/*.html "$(CURDIR)"/reports/autoencoder-small/*.html
-	@printf '  %s\n' "$(CURDIR)"/reports/families-small/*.html
-	@echo 'They stand in place of the committed ones; `git checkout reports` brings those back.'
+	@realpath $(THERE)/embedded/*.html $(THERE)/autoencoder-small/*.html $(THERE)/families-small/*.html | sed 's/^/  /'
 
 # each has a small configuration as well
 FAMILIES := helmholtz vrnn continual gan ddpm
@@ -131,22 +136,24 @@ run: $(READY)
 	@$(SNAKE) $(CONFIG) $(BUSY)
 
 plan: $(READY)
-	@$(SNAKE) $(CONFIG) --dry-run
+	@$(PLAN) $(CONFIG)
 
 bench: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/metrics.py
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/distil_step.py
 
-# not a part of `make test`; `SIZE=full` writes table and page anew
+# small, it is a part of `make test`; `SIZE=full` writes table and page anew
 SIZE ?= small
 attack: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python workflow/attack.py $(SIZE); code=$$?; \
 	if [ $(SIZE) = full ]; then $(ALONE) python -m dfkd_nb.study.runs nbs/reports/reliability.ipynb \
 	  reports/reliability.html || code=$$?; fi; exit $$code
 
-SMOKE := smoke smoke-autoencoder $(FAMILIES:%=family-%-small)
+# timings of so small a study say nothing: they need not have the machine to themselves
+SMOKE := $(call OF,smoke smoke-autoencoder $(FAMILIES:%=family-%-small)) \
+         --set-threads evaluate=1 in_pipeline=1 deploy=1
 smoke: $(READY)
-	@$(SNAKE) $(call OF,$(SMOKE)) $(BUSY)
+	@$(SNAKE) $(SMOKE) $(BUSY)
 
 check: $(READY)
 	@$(CHECK) sync
@@ -161,8 +168,9 @@ DRY := emoji cifar10 cifar10-dkdm celebahq classifiers cifar10-classifiers cifar
 # one recipe, so that the order holds under `make -j` and the count of tests is the last line
 test: $(READY)
 	@$(CHECK) sync
-	@$(SNAKE) $(call OF,$(SMOKE)) $(BUSY)
-	@$(SNAKE) $(call OF,$(DRY)) --dry-run
+	@$(SNAKE) $(SMOKE) $(BUSY)
+	@$(PLAN) $(call OF,$(DRY))
+	@OMP_NUM_THREADS=1 $(BIN)/python workflow/attack.py small
 	@OMP_NUM_THREADS=1 $(CHECK) notebooks
 
 pretrain: $(READY)

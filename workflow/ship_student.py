@@ -66,14 +66,18 @@ Private images had no part in this choice. On `private_test`, afterwards:
 Licence as the package.
 """
 
+def best_of(results):
+    "The student to ship, as a row of the evaluation on fresh teacher samples"
+    judged = read(results/'evaluate-choice'/'metrics.parquet')
+    free = judged[(judged.model=='student')&(judged.metric=='fd')&(judged.source=='prior')]
+    if not len(free): sys.exit(f'error: {results}/evaluate-choice has no student of teacher samples alone')
+    return free.loc[free.value.idxmin()]
+
 def main():
     if len(sys.argv)!=2: sys.exit(__doc__)
     study = strict_yaml(Path(sys.argv[1]))['study']
     results = Path('reports',study,'results')
-    judged,df = read(results/'evaluate-choice'/'metrics.parquet'),read(results/'evaluate'/'metrics.parquet')
-    free = judged[(judged.model=='student')&(judged.metric=='fd')&(judged.source=='prior')]
-    if not len(free): sys.exit(f'error: {results}/evaluate-choice has no student of teacher samples alone')
-    best = free.loc[free.value.idxmin()]
+    best,df = best_of(results),read(results/'evaluate'/'metrics.parquet')
     made = made_by(study, best)
     name = made.name
     spent = read(results/'distil'/name.rpartition('-s')[0]/f"seed={best['seed']}"/'metrics.parquet')

@@ -7,7 +7,7 @@ __all__ = ['UNDER', 'OF_STEPS', 'BESIDE', 'Pass', 'each_tensor', 'run', 'fused',
            'FreshPasses']
 
 # %% ../../nbs/distil/passes.ipynb #96f33f59
-import math, os, shlex, shutil, sys
+import functools, math, os, shlex, shutil, sys
 from dataclasses import dataclass, replace
 import torch
 from tqdm.auto import tqdm
@@ -78,13 +78,21 @@ def fused(
     f, # Function of tensors and models
     device='cpu', # Where they are: on a GPU the kernels are recorded as one graph, launched at once
 ): # The same function, compiled when it is first called: a minute, which pays after some thousand calls
-    "`torch.compile`, for batches of one size; `ValueError` without a C++ compiler"
+    "`torch.compile`, for batches of one size; `ValueError` without a C++ compiler, or for damaged code in its cache"
     compiler = os.environ.get('CXX') or ('clang++' if sys.platform=='darwin' else 'g++')      # as torch looks for it
     if not shutil.which(shlex.split(compiler)[0]):
         raise ValueError(f"compiled=True needs a C++ compiler, and {compiler} is not found: install it (on Debian: apt "
                          "install g++), name another in the variable CXX, or leave compiled out")
     graphs = 'reduce-overhead' if torch.device(device).type=='cuda' else None
-    return torch.compile(f, dynamic=False, mode=graphs)
+    compiled = torch.compile(f, dynamic=False, mode=graphs)
+    @functools.wraps(f)
+    def call(*args, **kw):
+        try: return compiled(*args, **kw)
+        except torch._inductor.exc.InductorError as e:
+            from torch._inductor.runtime.cache_dir_utils import cache_dir       # three seconds, for all who import us
+            raise ValueError(f"compiled=True: {str(e).splitlines()[0]}. If a run was killed while it compiled, delete "
+                             f"{cache_dir()} and start again: a training goes on from its checkpoint") from e
+    return call
 
 def follow(
     student:DGM, # Student

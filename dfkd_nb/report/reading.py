@@ -50,10 +50,10 @@ def _home(root): return Path(root or repo_root())
 
 def declared_claims(
     study:str, # Name of the study
-    root:str='', # Folder that holds `workflow/config`; empty is the checkout
+    root:str='', # Folder that may hold `workflow/config`; else it is the checkout's
 ) -> list: # `Claim`s; empty if none are declared
     "What a study's configuration claims"
-    folder = _home(root)/'workflow'/'config'
+    folder = next(h for h in (_home(root)/'workflow'/'config', repo_root()/'workflow'/'config') if h.is_dir())
     config = folder/f'{study}.yaml'
     own = (strict_yaml(config) or {}).get('claims') if config.is_file() else None
     if own: return parse_claims(own, str(config))

@@ -85,10 +85,11 @@ _SET_MARK,_STUDENT_MARK,_SHARD_MARK = 'images/metadata.jsonl','student/config.js
 class Jobs:
     "All runs of a study"
     def __init__(self,
-        study:Study # Checked, see `load_study`
+        study:Study, # Checked, see `load_study`
+        root:str='', # Folder that gets `runs` and `reports`; empty is the checkout
     ):
-        self.study = study
-        self.work,self.pages = f'runs/{study.study}',f'reports/{study.study}'
+        self.study,self.root = study,root
+        self.work,self.pages = [os.path.join(root, k, study.study) for k in ('runs','reports')]
         self.results = f'{self.pages}/results'
         self.found = f'{self.results}/search'                                     # what a search chose
         self.teacher = study.teacher or f'{shipped()}/teacher'
@@ -288,7 +289,8 @@ def render(self:Jobs,
     if self.study.pipeline is not None: needs.append(f'{self.results}/pipeline/{TABLE}')
     if self.study.deploy is not None: needs.append(f'{self.results}/deploy/{TABLE}')
     if page=='guidance': needs += self.guidance_tables()
-    return Job(f'nbs/reports/{page}.ipynb', f'{self.pages}/{page}.html', dict(study=self.study.study), tuple(needs))
+    params = dict(study=self.study.study) | (dict(root=self.root) if self.root else {})
+    return Job(f'nbs/reports/{page}.ipynb', f'{self.pages}/{page}.html', params, tuple(needs))
 
 # %% ../../nbs/study/jobs.ipynb #63b76860
 @patch
@@ -462,6 +464,7 @@ def all_jobs(self:Jobs) -> list: # Of `Job`
 def load_jobs(
     files:list, # Configurations, YAML
     changes:dict|None=None, # Top-level keys to replace, where there is one configuration
+    root:str='', # Folder that gets `runs` and `reports`; empty is the checkout
 ) -> dict: # Name of the study → `Jobs`
     "Read and check studies that are to run as one graph; `ValueError` for none, or for two of one name"
     if not files: raise ValueError('give a configuration: --configfile workflow/config/NAME.yaml, or several')
@@ -474,5 +477,9 @@ def load_jobs(
         if study.study in found:
             raise ValueError(f"{path}: study: {study.study!r} is the name of {files[list(found).index(study.study)]} "
                              "too, and both would write to its folders; rename one of them")
-        found[study.study] = Jobs(study)
+        found[study.study] = Jobs(study, root)
+        own = [v for v in (study.teacher, study.generator, found[study.study].judge) if v.startswith('runs/')]
+        if root and own:
+            raise ValueError(f"root={root!r}: study {study.study!r} goes on from {own[0]}, which is made in the "
+                             "checkout; leave root out")
     return found
