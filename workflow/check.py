@@ -43,15 +43,16 @@ def opening_cell(nb): return next(c for c in nb.cells if c.cell_type=='code' and
 
 def stale_opening():
     "Whether numbers and figure at the top of the README are those of the committed results"
-    from dfkd_nb.report.front import FRONT_FIGURE, figure_digest, index_digest, opening_text, results_digest
+    from dfkd_nb.report.front import (FRONT_FIGURE, Front, figure_digest, index_digest, index_text, opening_text,
+                                      results_digest)
     from dfkd_nb.study.pages import INDEX, published_pages, stale_menus
-    again = 'run `python workflow/check.py readme`'
-    if opening_shown(opening_cell(nbformat.read('nbs/index.ipynb', as_version=4)))!=opening_text():
+    again,front = 'run `python workflow/check.py readme`',Front()
+    if opening_shown(opening_cell(nbformat.read('nbs/index.ipynb', as_version=4)))!=opening_text(front=front):
         yield f'nbs/index.ipynb: its table is not what the results in reports/ say; {again}'
     if figure_digest(FRONT_FIGURE)!=results_digest():
         yield f'{FRONT_FIGURE} is not drawn from the results in reports/; {again}'
     made = Path(INDEX).read_text(encoding='utf-8') if Path(INDEX).is_file() else ''
-    if Path('.git').exists() and index_digest() not in made:                      # Git knows what is published
+    if Path('.git').exists() and index_digest(text=index_text(front=front)) not in made:  # Git knows what is published
         yield f'{INDEX} does not lead to the pages in reports/ as they are; {again}'
     for page in stale_menus():
         if page in published_pages(): yield f'the menu of {page} does not lead to the others; {again}'

@@ -17,7 +17,7 @@ from ..claims import per_seed
 from ..files import atomic, repo_root
 from .families import FAMILY_STUDIES, FamiliesPage, FamilyStudy
 from .figures import GREY, plain_log, show_tiles, tile_rows
-from .reading import read_study
+from .reading import saved_rows
 from .names import colour, source_name, use_style
 from .sentences import ratio_words
 from .tables import metric_name
@@ -190,10 +190,11 @@ def front_figure(
 FRONT_FIGURE = 'reports/front.png' # Beside the pages
 
 def opening_text(
-    root:str='' # Folder that holds `reports`; empty is the checkout
+    root:str='', # Folder that holds `reports`; empty is the checkout
+    front:Front|None=None, # Its results, where they have been read
 ) -> str: # Markdown; its links are relative to a notebook in `nbs`
     "What the README should show"
-    front = Front(root)
+    front = front or Front(root)
     return f"""**{front.finding()}**
 
 ![Rows of images that students learn from, for a hierarchical VAE and for an autoencoder, and beside each row the \
@@ -214,14 +215,14 @@ def results_digest(
 ) -> str: # SHA-256
     "What the figure is drawn from, and how, as things are now"
     drawing = repr(STRIPS)+''.join(map(inspect.getsource, (_block, front_figure)))   # another drawing, another figure
-    seen = hashlib.sha256(drawing.encode())
+    home,seen = Path(root) if root else repo_root(),hashlib.sha256(drawing.encode())
     for f in front_families():
         if f.study not in STRIPS: continue
-        st = read_study(f.study, root)
-        df = st.raw['evaluate']
+        results = home/'reports'/f.study/'results'
+        df = saved_rows(results/'evaluate')
         df = df[(df.model=='student')&(df.metric==f.metric)].sort_values(['arm','source','seed'])
         seen.update(df[['arm','source','seed','value']].to_csv(index=False, float_format='%.6g').encode())
-        for name in sorted({s.sheet for s in STRIPS[f.study]}): seen.update((st.results/name).read_bytes())
+        for name in sorted({s.sheet for s in STRIPS[f.study]}): seen.update((results/name).read_bytes())
     return seen.hexdigest()
 
 def figure_digest(
@@ -255,7 +256,8 @@ def _line(home, page):
 BEGIN = tuple(f'reports/{k}.html' for k in ('embedded-full/comparison','autoencoder/autoencoder','families/families'))
 
 def index_text(
-    root:str='' # Checkout; empty is this one
+    root:str='', # Checkout; empty is this one
+    front:Front|None=None, # Its results, where they have been read
 ) -> str: # Markdown; its links are relative to `reports`
     "The opening, then every page"
     home,pages = Path(root) if root else repo_root(),published_pages(root)
@@ -263,7 +265,7 @@ def index_text(
     def listed(some): return '\n'.join(['| page | study | |', '|---|---|---|', *(_line(home, p) for p in some)])
     return f"""# Data-free distillation of generative models: what came out
 
-{opening_text(root).replace('(../reports/', '(')}
+{opening_text(root, front).replace('(../reports/', '(')}
 
 ## Begin here
 
@@ -277,18 +279,20 @@ Every number on a page carries its protocol; its tables stand at its end as CSV,
 """
 
 def index_digest(
-    root:str='' # Checkout; empty is this one
+    root:str='', # Checkout; empty is this one
+    text:str='', # `index_text`, where it is known
 ) -> str: # SHA-256
     "What the page should have been made from"
-    return hashlib.sha256((CSS+index_text(root)+results_digest(root)).encode()).hexdigest()
+    return hashlib.sha256((CSS+(text or index_text(root))+results_digest(root)).encode()).hexdigest()
 
 def save_index(
     root:str='' # Checkout; empty is this one
 ) -> Path: # The file
     "Write the page, with its pictures inside"
     home = Path(root) if root else repo_root()
-    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(index_text(root))])
-    made_from = f'<meta name="source" content="{index_digest(root)}"></head>'
+    text = index_text(root)
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
+    made_from = f'<meta name="source" content="{index_digest(root, text)}"></head>'
     html = to_html(nb, home/'reports').replace('</head>', made_from, 1)
     with atomic(home/INDEX) as tmp: tmp.write_text(html, encoding='utf-8')
     link_pages(root)

@@ -8,10 +8,11 @@ __all__ = ['TYPES', 'USAGE', 'Parameter', 'type_name', 'declared', 'check_params
 
 # %% ../../nbs/study/runs.ipynb #7b4b1923
 import ast, contextlib, json, logging, os, shlex, sys, tempfile
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 import pydantic
-from ..files import atomic, did_you_mean, end_with_parent, needed, sole_writer
+from ..files import atomic, did_you_mean, end_with_parent, needed, sha256, sole_writer
 from ..options import check_option
 from .pages import link_pages, to_html
 
@@ -33,10 +34,12 @@ def type_name(
     "How a type is written"
     return t.__name__ if type(t) is type else str(t)
 
+@cache
+def _adapter(t): return pydantic.TypeAdapter(t, config=dict(strict=True, allow_inf_nan=False))
+
 def _refusal(t, value):
     "Why a value is none of that type; empty if it is one. An int is a float too, and nothing else is converted"
-    adapter = pydantic.TypeAdapter(t, config=dict(strict=True, allow_inf_nan=False))
-    try: adapter.validate_python(value)
+    try: _adapter(t).validate_python(value)
     except pydantic.ValidationError as e:
         first = e.errors()[0]
         return f"expected {type_name(t)}" + ''.join(f", at {k!r}: {first['msg'].lower()}" for k in first['loc'][:1])
@@ -82,11 +85,14 @@ def _parameter(nb, o, about):
     if why := _refusal(t, default): raise ValueError(f"{said} contradicts itself: {why}")
     return Parameter(t, default, about)
 
+@cache
+def _declared(nb, digest): return {name:_parameter(nb, o, about) for name,o,about in _assignments(nb)}
+
 def declared(
     nb:Path # Notebook with a cell tagged `parameters`
 ) -> dict: # Name → `Parameter`
-    "Parameters that a notebook declares, read without running it"
-    return {name:_parameter(nb, o, about) for name,o,about in _assignments(nb)}
+    "Parameters that a notebook declares, read without running it; again only if its file has changed"
+    return copy.deepcopy(_declared(Path(nb), sha256(nb) if Path(nb).is_file() else ''))
 
 # %% ../../nbs/study/runs.ipynb #b42524fb
 def check_params(
