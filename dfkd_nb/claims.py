@@ -334,6 +334,11 @@ def saved_test(
         return r | {k:-r[k] for k in ('mean_difference','effect') if k in r} | dict(lo=-r['hi'], hi=-r['lo'])
     return None
 
+def _beside(fixed, where, seeds):
+    "Values by seed; of a teacher that was measured once, which no seed trains anew, the same for all `seeds`"
+    once = where.get('model')=='teacher' and len(fixed)==1 and len(seeds)
+    return pd.Series(fixed.iloc[0], seeds) if once else fixed
+
 def part_values(
     tables:dict, # Name → table with one row per seed; `tests`
     claim:Claim, # Whose part it is
@@ -346,6 +351,7 @@ def part_values(
     for arm,v in ((a,x), (b,y)):
         finite(dict(v), f"claim {claim.claim!r}, table {c.table}: {metric} of {arm}, seed", 'run these seeds again')
     if claim.unit=='seeds':
+        x,y = _beside(x, a, y.index),_beside(y, b, x.index)
         seeds = x.index.intersection(y.index).difference(c.without_seeds)
         return (x[seeds].to_numpy(),y[seeds].to_numpy()) if len(seeds) else None
     t = saved_test(tables.get('tests', pd.DataFrame()), metric, a, b, claim.unit)

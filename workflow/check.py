@@ -3,7 +3,7 @@
     python workflow/check.py sync       modules, notebooks, README, weights and the wheel are in step; lines are short
     python workflow/check.py lint       only the last: ruff, and lines of at most 120 characters everywhere
     python workflow/check.py notebooks  the tests of the library notebooks, slow cells included
-    python workflow/check.py readme     write README.md from nbs/index.ipynb, and reports/index.html
+    python workflow/check.py readme     write README.md from nbs/index.ipynb, reports/index.html, and the menus of pages
     python workflow/check.py sums       seal the shipped weights: lists beside them, data/pretrained/README.md
 
 `sync`, `lint` and `notebooks` change nothing and end with 1 if anything is wrong.
@@ -43,15 +43,19 @@ def opening_cell(nb): return next(c for c in nb.cells if c.cell_type=='code' and
 
 def stale_opening():
     "Whether numbers and figure at the top of the README are those of the committed results"
-    from dfkd_nb.report.front import FRONT_FIGURE, INDEX, figure_digest, index_digest, opening_text, results_digest
-    again = 'run `python workflow/check.py readme`'
-    if opening_shown(opening_cell(nbformat.read('nbs/index.ipynb', as_version=4)))!=opening_text():
+    from dfkd_nb.report.front import (FRONT_FIGURE, Front, figure_digest, index_digest, index_text, opening_text,
+                                      results_digest)
+    from dfkd_nb.study.pages import INDEX, published_pages, stale_menus
+    again,front = 'run `python workflow/check.py readme`',Front()
+    if opening_shown(opening_cell(nbformat.read('nbs/index.ipynb', as_version=4)))!=opening_text(front=front):
         yield f'nbs/index.ipynb: its table is not what the results in reports/ say; {again}'
     if figure_digest(FRONT_FIGURE)!=results_digest():
         yield f'{FRONT_FIGURE} is not drawn from the results in reports/; {again}'
     made = Path(INDEX).read_text(encoding='utf-8') if Path(INDEX).is_file() else ''
-    if Path('.git').exists() and index_digest() not in made:                      # Git knows what is published
+    if Path('.git').exists() and index_digest(text=index_text(front=front)) not in made:  # Git knows what is published
         yield f'{INDEX} does not lead to the pages in reports/ as they are; {again}'
+    for page in stale_menus():
+        if page in published_pages(): yield f'the menu of {page} does not lead to the others; {again}'
 
 def readme_text():
     "nbs/index.ipynb as Markdown: no hidden cells, no directives, no pictures; links relative to the root"
@@ -72,8 +76,9 @@ def readme_text():
     return re.sub(r'(\])\(([^)\s]+)\)', from_root, text).strip()+'\n'
 
 def readme():
-    from dfkd_nb.report.front import (FRONT_FIGURE, INDEX, figure_digest, index_digest, opening_text, results_digest,
+    from dfkd_nb.report.front import (FRONT_FIGURE, figure_digest, index_digest, opening_text, results_digest,
                                       save_front_figure, save_index)
+    from dfkd_nb.study.pages import INDEX, link_pages
     if figure_digest(FRONT_FIGURE)!=results_digest(): save_front_figure()
     nb = nbformat.read('nbs/index.ipynb', as_version=4)
     cell,text = opening_cell(nb),opening_text()
@@ -83,6 +88,7 @@ def readme():
         nbformat.write(nb, 'nbs/index.ipynb')
     Path('README.md').write_text(readme_text(), encoding='utf-8')
     if not Path(INDEX).is_file() or index_digest() not in Path(INDEX).read_text(encoding='utf-8'): save_index()
+    link_pages()
 
 SUMS = """# Shipped weights
 

@@ -7,8 +7,9 @@ __all__ = ['SD15_UNET', 'SD15_VAE', 'SD15_TINY', 'LITERAL', 'step_flops', 'Waste
            'rung_rows']
 
 # %% ../../nbs/evaluate/ladder.ipynb #e3ea768c
-import contextlib
+import contextlib, json
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 import numpy as np, torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
@@ -27,19 +28,39 @@ from ..synthesis.dataset import synthesise_group
 from ..synthesis.recipe import Recipe, Step, recipe_from, settings_of
 
 # %% ../../nbs/evaluate/ladder.ipynb #177b9e09
-def _predict(unet, size, tokens, rows, passes, gradient):
-    "UNet passes of one timestep, with the backward pass if the gradient goes through"
+def _predict(unet, size, tokens, rows, gradient):
+    "A UNet pass, with the backward pass if the gradient goes through"
     x = torch.zeros(rows, unet.config.in_channels, size, size, requires_grad=gradient)
     text,t = torch.zeros(rows, tokens, unet.config.cross_attention_dim),torch.zeros((), dtype=torch.long)
     y = unet(x, t, text).sample
     if gradient: y.sum().backward()
-    with torch.no_grad():
-        for _ in range(passes-1): unet(x, t, text)
 
 def _see(look, channels, size, again):
     "Decoder, forward and backward; twice forward if activations are computed again"
     z = torch.zeros(1, channels, size, size, requires_grad=True)
     (checkpoint(look, z, use_reentrant=False) if again else look(z)).sum().backward()
+
+def _json(config): return json.dumps(config, sort_keys=True)
+
+@cache
+def _on_meta(kind, config):
+    "A network without weights, from its configuration as JSON"
+    with torch.device('meta'): return frozen(kind(**json.loads(config)))
+
+@cache
+def _unet_flops(unet, size, tokens, rows, gradient):
+    "Of a UNet pass; `unet` is JSON"
+    with torch.device('meta'):
+        return flops(lambda: _predict(_on_meta(UNet2DConditionModel, unet), size, tokens, rows, gradient))
+
+@cache
+def _decoder_flops(vae, decoder, size, cheap):
+    "Of looking at latents of that size; `vae` and `cheap` are JSON"
+    vae = _on_meta(AutoencoderKL, vae)
+    channels,look = vae.config.latent_channels,lambda z: decode(vae,z)
+    with torch.device('meta'):
+        if decoder in KINDS: look = frozen(LatentDecoder(decoder, channels, vae_factor(vae), **json.loads(cheap)))
+        return flops(lambda: _see(look, channels, size, decoder=='checkpointed'))
 
 @checked
 def step_flops(
@@ -54,16 +75,13 @@ def step_flops(
     passes:int=1, # UNet passes; those beyond the first only forward
     cheap:dict|None=None, # Arguments of the `tiny` `LatentDecoder`
 ) -> dict: # `unet`, `decoder`, `total`: operations for one image, counted on the meta device
-    "What one timestep costs, from configurations alone"
-    with torch.device('meta'):
-        unet,vae = frozen(UNet2DConditionModel(**unet)),frozen(AutoencoderKL(**vae))
-        factor,channels,look = vae_factor(vae),vae.config.latent_channels,lambda z: decode(vae,z)
-        if decoder in KINDS:
-            own = cheap or {} if decoder=='tiny' else {}
-            look = frozen(LatentDecoder(decoder, channels, factor, **own))
-        ask = lambda: _predict(unet, size//factor, tokens, 1+cfg, passes, gradient=='unet')
-        see = lambda: _see(look, channels, (decode_size or size)//factor, decoder=='checkpointed')
-        out = dict(unet=flops(ask), decoder=0 if gradient=='none' else flops(see))
+    "What one timestep costs, from configurations alone; a part of it that was counted before is not counted again"
+    unet,vae,own = map(_json, (unet, vae, cheap or {} if decoder=='tiny' else {}))
+    factor = vae_factor(_on_meta(AutoencoderKL, vae))
+    def ask(gradient): return _unet_flops(unet, size//factor, tokens, 1+cfg, gradient)
+    once = ask(gradient=='unet')
+    out = dict(unet=once+(passes-1)*ask(False) if passes>1 else once,
+               decoder=0 if gradient=='none' else _decoder_flops(vae, decoder, (decode_size or size)//factor, own))
     return out|dict(total=sum(out.values()))
 
 # %% ../../nbs/evaluate/ladder.ipynb #f3ba83f3

@@ -9,7 +9,9 @@ __all__ = ['READINGS', 'elbo_parts', 'complexity', 'group_codes', 'group_feature
 
 # %% ../../nbs/guidance/matching.ipynb #ed350999
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 import torch
+from ..core import state_hash
 from ..data.sources import drawn_from
 from .terms import chosen_levels, reconstruction
 from .view import View
@@ -60,6 +62,15 @@ READINGS = {'parts':elbo_parts, 'complexity':lambda view: complexity(view.images
             'features':group_features}
 
 # %% ../../nbs/guidance/matching.ipynb #3ceaf962
+_READ = WeakKeyDictionary() # Teacher → as what its samples were drawn, and what was read of them
+
+def _kept(teacher, asked):
+    "Readings of samples that were drawn when everything was as it is now, to be added to"
+    own = {k:v for k,v in vars(teacher).items() if k[0]!='_'}
+    now = (state_hash(teacher), str(teacher.device), repr(own), *asked)
+    if _READ.get(teacher, (None,))[0]!=now: _READ[teacher] = now,{}
+    return _READ[teacher][1]
+
 @dataclass
 class PriorSamples:
     "Readings of a teacher's own samples. Data-free: needs the teacher alone"
@@ -78,7 +89,15 @@ class PriorSamples:
         reads=tuple(READINGS), # What is read, some of `READINGS`
         labels=(), # What a conditional teacher is asked for, in turn
     ) -> 'PriorSamples': # One pass, for all terms
-        "Draw, clamp, encode"
+        "Draw, clamp, encode; of a teacher's own prior only what has not been read before"
+        kept = {} if prior is not None else _kept(teacher, (n, seed, tuple(labels)))
+        if missing := [k for k in reads if k not in kept]:
+            kept |= cls._read(teacher, n, seed, prior, missing, labels)
+        return cls(**{k:kept[k] for k in reads})
+
+    @classmethod
+    def _read(cls, teacher, n, seed, prior, reads, labels):
+        "One pass"
         seen = []
         for i in torch.arange(n).split(128):
             drawn = matched_samples(teacher, i, seed, prior, labels).image.clamp(0,1)
@@ -86,7 +105,7 @@ class PriorSamples:
             asked = torch.as_tensor(labels if len(labels) else teacher.asks or (0,))
             view = View(drawn, teacher, noise, asked[i%len(asked)])
             seen.append({k:READINGS[k](view) for k in reads})
-        return cls(**{k:_joined([s[k] for s in seen]) for k in reads})
+        return {k:_joined([s[k] for s in seen]) for k in reads}
 
 def matched_samples(
     teacher:DGM, # Frozen

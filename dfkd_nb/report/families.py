@@ -132,7 +132,9 @@ class FamiliesPage:
         return self.studies[family.study]
 
     @property
-    def there(self) -> list: "Families that have results"; return [f for f in self.families if len(self.st(f).evaluate)]
+    def there(self) -> list:
+        "Families that have results"
+        return [f for f in self.families if len(self.st(f).raw['evaluate'])]
 
     def ratios(self,
         family:FamilyStudy # One of them

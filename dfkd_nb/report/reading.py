@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COMMANDS', 'WHO', 'SHORT', 'TESTS', 'COMPARED', 'how_to_make', 'lacking', 'declared_claims', 'term_weights_of',
            'run_settings', 'first_run', 'saved_rows', 'summary', 'side_tables', 'saved_tests', 'trace_ends',
-           'read_study', 'read_classifiers', 'published_values', 'study_line', 'nothing_yet']
+           'SavedStudy', 'read_study', 'read_classifiers', 'published_values', 'study_line', 'nothing_yet']
 
 # %% ../../nbs/report/reading.ipynb #ec194c4a
 from dataclasses import MISSING, fields
@@ -172,10 +172,17 @@ def _usual_sets(rows):
     if not len(rows): return rows
     return rows[rows.n==rows.groupby(['source','metric']).n.transform(lambda v: v.mode().iloc[0])]
 
+class SavedStudy(SimpleNamespace):
+    "Tables of a study; those over seeds are made of `raw` when they are asked for"
+    def __getattr__(self, name):
+        if name not in vars(self).get('raw', ()): raise AttributeError(f"{name!r}: a study has {sorted(vars(self))}")
+        vars(self)[name] = summary(self.raw[name], WHO)
+        return vars(self)[name]
+
 def read_study(
     study:str, # Name of the study
     root:str='', # Folder that holds `reports/<study>`; empty is the checkout
-) -> SimpleNamespace: # Tables `evaluate`, `distil`, `synthesise` over seeds, `raw` per seed, `tests`, `curves`, …
+) -> SavedStudy: # Tables `evaluate`, `distil`, `synthesise` over seeds, `raw` per seed, `tests`, `curves`, …
     "All that reports draw, absent results as empty tables; also `configs` (run folder → run.json), `claims`, folders"
     results = _place(study, root)
     raw = {k:saved_rows(results/k, ('width','size')) for k in ('evaluate','distil','synthesise')}
@@ -184,9 +191,8 @@ def read_study(
     configs = _records(results)
     tests = saved_tests(results/'evaluate'/'tests.parquet', configs.get('evaluate', {}))
     traces = side_tables(results/'synthesise', 'traces.parquet')
-    return SimpleNamespace(
-        study=study, results=results, figures=results/'evaluate'/'figures', raw=raw,
-        **{k:summary(df, WHO) for k,df in raw.items()}, tests=tests, traces=traces,
+    return SavedStudy(
+        study=study, results=results, figures=results/'evaluate'/'figures', raw=raw, tests=tests, traces=traces,
         curves=side_tables(results/'distil', 'curve.parquet'),
         tables={**raw, 'tests':tests, 'traces':trace_ends(traces)}, claims=declared_claims(study, root),
         seeds=max((int(df.seed.nunique()) for df in measured), default=0),

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['RULE', 'NO_CLAIMS', 'VERDICT_COLOURS', 'study_verdicts', 'verdict_html', 'verdict_basis', 'of_family', 'verdicts_on',
-           'verdict_words', 'verdict_list', 'claims_table', 'arm_words', 'criterion_words', 'measured_words',
-           'measured_claims_table']
+           'verdict_words', 'verdict_list', 'claims_table', 'estimate_words', 'arm_words', 'criterion_words',
+           'measured_words', 'measured_claims_table']
 
 # %% ../../nbs/report/verdicts.ipynb #6f6cde86
 import math
@@ -18,12 +18,14 @@ from .sentences import difference, in_words, say
 from .tables import METRICS, Html, describe, find, metric_name, p_value, percent, small_number, text_table
 
 # %% ../../nbs/report/verdicts.ipynb #60038746
-RULE = ('Verdicts follow one rule: a one-sided test at 5 % on paired values, p adjusted by Holm over all claims of the '
-        'table, measured or not; where several comparisons have to hold, all of them. <i>Does not hold</i> means that '
+RULE = ('One rule: a one-sided test at 5 % on paired values, p adjusted by Holm over all claims of the table. Those '
+        'not measured count; where several comparisons have to hold, all of them have. <i>Does not hold</i> means that '
         'the contrary is shown at the same level. One seed settles nothing, and about students one training settles '
         'nothing, on however many images it is tested; a verdict over groups of images is about one run’s sets')
 NO_CLAIMS = '<p><i>The configuration of this study claims nothing here.</i></p>'
-VERDICT_COLOURS = {'holds':'#00725a', 'does not hold':'#b04a00', 'not settled':'#6b7580', 'not measured':'#6b7580'}
+_GREY = 'light-dark(#6b7580,#9aa5b1)' # On light, on dark
+VERDICT_COLOURS = {'holds':'light-dark(#00725a,#4cc9a4)', 'does not hold':'light-dark(#b04a00,#ff9d5c)',
+                   'not settled':_GREY, 'not measured':_GREY}
 
 def study_verdicts(
     st # From `read_study` or `read_classifiers`
@@ -103,7 +105,7 @@ def claims_table(
     rows = of_family(verdicts, family)
     judged = [r for r in rows if r['verdict']!='not measured']
     if not judged: return say(lacking(caption, study))
-    header = ['claim','criterion','verdict','estimate','90 % interval','p, adjusted','effect d<sub>z</sub>','pairs']
+    header = ['verdict','claim','criterion','estimate, 90 % interval','p, adjusted','pairs']
     below = ('Over paired seeds. The interval is of this claim alone (a one-sided test at 5 % asks whether it excludes '
              'the limit); p and verdict are adjusted for the whole table. With one seed, or one training, nothing is '
              'settled')
@@ -113,11 +115,17 @@ def claims_table(
 
 def _claim_cells(r):
     "One line of `claims_table`"
-    interval = '–' if math.isnan(r['lo']) else f"[{small_number(r['lo'])}, {small_number(r['hi'])}]"
     p = p_value(r['p_holm']).removeprefix('= ')
     pairs = r['n'] if r['over'].endswith(('seed','seeds')) else r['over']
-    numbers = [small_number(r['estimate']), interval, p, small_number(r['effect']), pairs]
-    return [r['claim'], r['criterion'], verdict_html(r), *numbers]
+    return [verdict_html(r), r['claim'], r['criterion'], estimate_words(r), p, pairs]
+
+def estimate_words(
+    row # A row of `study_verdicts`
+) -> str: # HTML; what the verdict is about, so that a ratio and its interval come from one estimate
+    "The estimate of a claim, with its interval"
+    said = small_number(row['estimate'])
+    if math.isnan(row['lo']): return said
+    return f"{said} <small>[{small_number(row['lo'])}, {small_number(row['hi'])}]</small>"
 
 # %% ../../nbs/report/verdicts.ipynb #94f2e121
 def arm_words(
@@ -193,7 +201,6 @@ def _means(st, c, own):
         text = f'{METRICS[m][0]}: '
         if len(rows)>2: said.append(text+in_words(rows, m).replace('**','')); continue
         text += ', '.join(f"{r['name']} {describe(r,m)}" for r in rows)
-        if c.ratio: text += f": {percent(rows[0]['value']/rows[1]['value']-1,1)}"
         if a[0].get('model')=='student':
             more = (_change_words(st,a[0],b[0],m,rows[1]), _distinct_images(st,a[0],b[0]), _budgets(st,a[0],b[0]))
             text = '; '.join([text, *filter(None, more)])
@@ -237,11 +244,13 @@ def measured_claims_table(
     family:str, # Which claims
     own:dict|None=None, # Names of sources that a page gives instead
 ) -> Html: # The table
-    "Claims with criterion, measurements and verdict"
+    "Verdicts with claim, criterion, the estimate that decides (of several comparisons the weakest) and measurements"
     claims = {c.claim:c for c in st.claims if c.family==family}
     rows = []
     for r in of_family(verdicts, family):
         c = claims[r['claim']]
         verdict = f'{verdict_html(r)}<br><small>{verdict_basis(r)}</small>' if verdict_basis(r) else verdict_html(r)
-        rows.append([f"<b>{r['claim']}</b>", criterion_words(c, own), measured_words(c, st, own), verdict])
-    return text_table(['claim','criterion','measured','verdict'], rows, RULE) if rows else Html(NO_CLAIMS)
+        said = f"<b>{r['claim']}</b><br><small>{criterion_words(c, own)}</small>"
+        rows.append([verdict, said, estimate_words(r), measured_words(c, st, own)])
+    header = ['verdict','claim','estimate, 90 % interval','measured']
+    return text_table(header, rows, RULE) if rows else Html(NO_CLAIMS)
