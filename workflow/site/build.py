@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag
 import nbformat
 from sphinx.cmd.build import main as sphinx
-from dfkd_nb.report.front import INDEX, published_pages
 from dfkd_nb.study.loads import external_loads
+from dfkd_nb.study.pages import INDEX, published_pages
 
 SITE,STAGE,DOCTREES = Path('runs/site'),Path('runs/site-work/source'),Path('runs/site-work/doctrees')
 PLAIN = ('CONTRIBUTING.md','CHANGELOG.md','workflow/README.md',
@@ -143,9 +143,9 @@ def copy_reports():
     "The published pages, each with a way back"
     for p in [INDEX, *published_pages()]:
         html,up = Path(p).read_text(encoding='utf-8'),os.path.relpath('.', Path(p).parent)
-        back = f'<p><a href="{up}/index.html">dfkd_nb: notebooks and interface</a></p>'
+        back = f'<a href="{up}/index.html">documentation</a>'
         (SITE/p).parent.mkdir(parents=True, exist_ok=True)
-        (SITE/p).write_text(re.sub(r'(<body><main>)', rf'\1{back}', html, count=1), encoding='utf-8')
+        (SITE/p).write_text(re.sub(r'(<nav class="menu"[^>]*>|<main>)', rf'\1{back}', html, count=1), encoding='utf-8')
 
 # What is wrong with the result
 
