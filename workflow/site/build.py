@@ -12,11 +12,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 import nbformat
-from sphinx.cmd.build import main as sphinx
 from dfkd_nb.study.loads import external_loads
 from dfkd_nb.study.pages import INDEX, published_pages
 
-SITE,STAGE,DOCTREES = Path('runs/site'),Path('runs/site-work/source'),Path('runs/site-work/doctrees')
+SITE,WORK = Path('runs/site'),Path('runs/site-work')
+STAGE,MADE = WORK/'source',WORK/'html'                             # What Sphinx reads, and writes
 PLAIN = ('CONTRIBUTING.md','CHANGELOG.md','workflow/README.md',
          'data/pretrained/student/README.md') # Pages beside notebooks
 ROW = re.compile(r'^\| (?:\*\*(\w+)\*\*)? ?\| \[\w+\]\(([\w/]+)\.ipynb\) \| (.+) \|$', re.M) # Of the reading order
@@ -92,15 +92,15 @@ def constants(module):
     "The ones that a module exports: autodoc passes over those without a docstring"
     text = Path('dfkd_nb', *module.split('.')).with_suffix('.py').read_text(encoding='utf-8')
     names = re.findall(r"'([A-Z][A-Z0-9_]*)'", text.partition('__all__ = [')[2].partition(']')[0])
-    return '\n'.join(f'.. autodata:: dfkd_nb.{module}.{k}\n   :no-value:\n' for k in names)
+    return '\n'.join(f'.. autodata:: dfkd_nb.{module}.{k}\n   :no-value:\n' for k in names
+                     if not re.search(rf'^class {k}\b', text, re.M))
 
-def put(name, text):
-    (STAGE/name).parent.mkdir(parents=True, exist_ok=True)
-    (STAGE/name).write_text(text, encoding='utf-8')
+def put(name, text, into=STAGE):
+    (into/name).parent.mkdir(parents=True, exist_ok=True)
+    (into/name).write_text(text, encoding='utf-8')
 
 def stage():
     "Write what Sphinx reads: the checkout's own layout, and a page for every room and module"
-    shutil.rmtree(STAGE, ignore_errors=True)
     exports,house = {},rooms()
     for p in notebooks():
         exports[p.relative_to('nbs').with_suffix('').as_posix()] = module_of(source(p))
@@ -140,12 +140,12 @@ def title(page):
     return said[1] if said else Path(page).stem
 
 def copy_reports():
-    "The published pages, each with a way back"
+    "The published pages, each with a way back, and to the pages of notebooks"
     for p in [INDEX, *published_pages()]:
         html,up = Path(p).read_text(encoding='utf-8'),os.path.relpath('.', Path(p).parent)
+        html = re.sub(r'(href="(?:\.\./)+nbs/[\w/]+)\.ipynb', r'\1.html', html)
         back = f'<a href="{up}/index.html">documentation</a>'
-        (SITE/p).parent.mkdir(parents=True, exist_ok=True)
-        (SITE/p).write_text(re.sub(r'(<nav class="menu"[^>]*>|<main>)', rf'\1{back}', html, count=1), encoding='utf-8')
+        put(p, re.sub(r'(<nav class="menu"[^>]*>|<main>)', rf'\1{back}', html, count=1), MADE)
 
 # What is wrong with the result
 
@@ -165,9 +165,10 @@ def astray(page):
     for to in links(page).to:
         if re.match(r'[a-z][a-z+.-]*:|//', to, re.I): continue
         path,anchor = urldefrag(to)
+        path = path.partition('?')[0]
         at = (page.parent/unquote(path)).resolve() if path else page
         if not at.is_file(): yield f'{page}: {to} leads nowhere'
-        elif anchor and at.suffix=='.html' and unquote(anchor) not in links(at).ids:
+        elif anchor and at.suffix=='.html' and not {anchor, unquote(anchor)}&links(at).ids:
             yield f'{page}: no such anchor: {to}'
 
 def fetched(file):
@@ -179,27 +180,34 @@ def fetched(file):
     loads = external_loads(f'<style>{text}</style>' if file.suffix=='.css' else text)
     return [a for a in loads if re.match(r'(?:[a-z][a-z+.-]*:)?//', a, re.I)]
 
-def faults():
-    "One line each"
+def missing(site=SITE):
+    "What the site should hold, one line each"
     for p in notebooks():
-        if p!=Path('nbs/index.ipynb') and not (SITE/p.with_suffix('.html')).is_file(): yield f'{p} has no page'
-        if (m := module_of(source(p))) and not (SITE/f'api/{m}.html').is_file(): yield f'{p}: dfkd_nb.{m} has no page'
+        if p!=Path('nbs/index.ipynb') and not (site/p.with_suffix('.html')).is_file(): yield f'{p} has no page'
+        if (m := module_of(source(p))) and not (site/f'api/{m}.html').is_file(): yield f'{p}: dfkd_nb.{m} has no page'
     for p in [INDEX, *published_pages()]:
-        if not (SITE/p).is_file(): yield f'{p} is not in the site'
-    for f in sorted(SITE.rglob('*')):
+        if not (site/p).is_file(): yield f'{p} is not in the site'
+        elif '>documentation</a>' not in (site/p).read_text(encoding='utf-8'): yield f'{p} does not lead back'
+
+def broken(site=SITE):
+    "What is wrong with the pages there are, one line each"
+    for f in sorted(site.rglob('*')):
         if f.suffix in ('.html','.css','.js'): yield from (f'{f}: fetches {a}' for a in fetched(f))
         if f.suffix=='.html': yield from astray(f.resolve())
 
 def build():
+    from sphinx.cmd.build import main as sphinx
+    shutil.rmtree(WORK, ignore_errors=True)
     stage()
-    shutil.rmtree(SITE, ignore_errors=True)
-    how = ['-q', '-W', '--keep-going', '-c', Path(__file__).parent, '-d', DOCTREES]
-    if sphinx([str(o) for o in (*how, STAGE, SITE)]): sys.exit('the site was not built: see the warnings above')
+    how = ['-q', '-W', '--keep-going', '-c', Path(__file__).parent, '-d', WORK/'doctrees']
+    if sphinx([str(o) for o in (*how, STAGE, MADE)]): sys.exit('the site was not built: see the warnings above')
     copy_reports()
+    shutil.rmtree(SITE, ignore_errors=True)
+    MADE.rename(SITE)
 
 if __name__=='__main__':
     if sys.argv[1:] not in ([], ['check']): sys.exit(__doc__)
     if not sys.argv[1:]: build()
-    bad = list(faults())
+    bad = [*missing(), *broken()]
     if bad: sys.exit('\n'.join(bad))
     print(f"{len(list(SITE.rglob('*.html')))} pages; every notebook is there, links lead somewhere, nothing is fetched")

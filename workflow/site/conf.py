@@ -43,8 +43,8 @@ maximum_signature_line_length = 88
 
 def as_rst(text):
     "A comment or docstring in words and `code`, as reStructuredText"
-    words = re.split(r'(`[^`]+`)', text)
-    return ''.join(w if re.fullmatch('`.+`', w) else re.sub(r'([\\*|_])', r'\\\1', w) for w in words)
+    def shown(m): return rf'\{m[3]}' if m[3] else m[1]+(m[2] and rf'\ {m[2]}')    # `unit`s: an end needs a break
+    return re.sub(r'(`[^`]+`)(\w?)|([\\*|_])', shown, text)
 
 @cache
 def source(module): return inspect.getsource(sys.modules[module])
