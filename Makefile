@@ -171,6 +171,7 @@ test: $(READY)
 	@$(CHECK) sync
 	@$(SNAKE) $(SMOKE) $(BUSY)
 	@$(PLAN) $(call OF,$(DRY))
+	@$(IN) PYTHONPATH="$(CURDIR)" python workflow/site/test.py
 	@OMP_NUM_THREADS=1 $(BIN)/python workflow/attack.py small
 	@OMP_NUM_THREADS=1 $(CHECK) notebooks
 
@@ -185,7 +186,7 @@ lab: $(READY)
 # what only the site needs is installed when it is first built
 site: $(READY)
 	@$(BIN)/python -c 'import furo, myst_nb, latex2mathml' 2>/dev/null || $(BIN)/python -m pip install --quiet --no-compile -e '.[site]'
-	@$(IN) PYTHONPATH="$(CURDIR)" python workflow/site/build.py
+	@$(IN) PYTHONPATH="$(CURDIR)" CORES=$(CORES) python workflow/site/build.py
 	@printf '\nThe site:\n  %s\n' "$(CURDIR)/runs/site/index.html"
 
 prepare: $(READY)

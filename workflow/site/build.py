@@ -3,7 +3,7 @@
     python workflow/site/build.py         build runs/site, then look it through
     python workflow/site/build.py check   only the last
 
-Both end with 1 if anything is wrong: a warning of Sphinx, a notebook without a page, a link that leads nowhere,
+CORES=2 in the environment takes two processes. Both end with 1 if anything is wrong: a warning of Sphinx, a notebook without a page, a link that leads nowhere,
 anything that a page would fetch from elsewhere.
 """
 import os, re, shutil, sys
@@ -17,6 +17,7 @@ from dfkd_nb.study.pages import INDEX, published_pages
 
 SITE,WORK = Path('runs/site'),Path('runs/site-work')
 STAGE,MADE = WORK/'source',WORK/'html'                             # What Sphinx reads, and writes
+CORES = os.environ.get('CORES','1')
 PLAIN = ('CONTRIBUTING.md','CHANGELOG.md','workflow/README.md',
          'data/pretrained/student/README.md') # Pages beside notebooks
 ROW = re.compile(r'^\| (?:\*\*(\w+)\*\*)? ?\| \[\w+\]\(([\w/]+)\.ipynb\) \| (.+) \|$', re.M) # Of the reading order
@@ -139,13 +140,15 @@ def title(page):
     said = re.search(r'<title>(.*?)</title>', Path(page).read_text(encoding='utf-8'), re.S)
     return said[1] if said else Path(page).stem
 
+def led_back(html, page):
+    "A page of the reports that leads to the site, and to the pages of notebooks"
+    html = re.sub(r'(href="(?:\.\./)+nbs/[\w/]+)\.ipynb', r'\1.html', html)
+    back = f'<a href="{os.path.relpath(".", Path(page).parent)}/index.html">documentation</a>'
+    return re.sub(r'(<nav class="menu"[^>]*>|<main>)', rf'\1{back}', html, count=1)
+
 def copy_reports():
-    "The published pages, each with a way back, and to the pages of notebooks"
-    for p in [INDEX, *published_pages()]:
-        html,up = Path(p).read_text(encoding='utf-8'),os.path.relpath('.', Path(p).parent)
-        html = re.sub(r'(href="(?:\.\./)+nbs/[\w/]+)\.ipynb', r'\1.html', html)
-        back = f'<a href="{up}/index.html">documentation</a>'
-        put(p, re.sub(r'(<nav class="menu"[^>]*>|<main>)', rf'\1{back}', html, count=1), MADE)
+    "The published pages"
+    for p in [INDEX, *published_pages()]: put(p, led_back(Path(p).read_text(encoding='utf-8'), p), MADE)
 
 # What is wrong with the result
 
@@ -199,7 +202,7 @@ def build():
     from sphinx.cmd.build import main as sphinx
     shutil.rmtree(WORK, ignore_errors=True)
     stage()
-    how = ['-q', '-W', '--keep-going', '-c', Path(__file__).parent, '-d', WORK/'doctrees']
+    how = ['-q', '-W', '--keep-going', '-c', Path(__file__).parent, '-d', WORK/'doctrees', '-j', CORES]
     if sphinx([str(o) for o in (*how, STAGE, MADE)]): sys.exit('the site was not built: see the warnings above')
     copy_reports()
     shutil.rmtree(SITE, ignore_errors=True)
