@@ -185,7 +185,8 @@ lab: $(READY)
 
 # what only the site needs is installed when it is first built
 site: $(READY)
-	@$(BIN)/python -c 'import furo, myst_nb, latex2mathml' 2>/dev/null || $(BIN)/python -m pip install --quiet --no-compile -e '.[site]'
+	@$(BIN)/python -c 'import furo, myst_nb, latex2mathml' 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --no-compile -e '.[site]'
 	@$(IN) PYTHONPATH="$(CURDIR)" CORES=$(CORES) python workflow/site/build.py
 	@printf '\nThe site:\n  %s\n' "$(CURDIR)/runs/site/index.html"
 

@@ -3,8 +3,8 @@
     python workflow/site/build.py         build runs/site, then look it through
     python workflow/site/build.py check   only the last
 
-CORES=2 in the environment takes two processes. Both end with 1 if anything is wrong: a warning of Sphinx, a notebook without a page, a link that leads nowhere,
-anything that a page would fetch from elsewhere.
+Both end with 1 if anything is wrong: a warning of Sphinx, a notebook without a page, a link that leads nowhere,
+anything that a page would fetch from elsewhere. With CORES=2 in the environment two processes build it.
 """
 import os, re, shutil, sys
 from functools import cache
@@ -200,6 +200,7 @@ def broken(site=SITE):
 
 def build():
     from sphinx.cmd.build import main as sphinx
+    os.environ.setdefault('TRANSFORMERS_VERBOSITY', 'error')      # it says which optional packages are missing
     shutil.rmtree(WORK, ignore_errors=True)
     stage()
     how = ['-q', '-W', '--keep-going', '-c', Path(__file__).parent, '-d', WORK/'doctrees', '-j', CORES]
