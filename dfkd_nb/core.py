@@ -96,5 +96,5 @@ def low_precision(
 ):
     "Convolutions and products in bfloat16, as under `torch.autocast`; opting out works as there"
     native = has_bfloat16(device) if native is None else native
-    with torch.autocast(device, torch.bfloat16, enabled=on), contextlib.nullcontext() if native or not on else _Rounded():
-        yield
+    products = contextlib.nullcontext() if native or not on else _Rounded()
+    with torch.autocast(device, torch.bfloat16, enabled=on), products: yield
