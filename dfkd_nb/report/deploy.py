@@ -18,7 +18,7 @@ from .reading import WHO, lacking, nothing_yet, read_study, saved_rows
 from .rows import REAL_FLOOR, TEACHER
 from .sentences import say
 from .tables import metric_name, percent, results_table, text_table
-from .verdicts import VERDICT_COLOURS, estimate_words, measured_claims_table, study_verdicts
+from .verdicts import VERDICT_COLOURS, measured_claims_table, study_verdicts
 from ..study.results import summarise
 
 # %% ../../nbs/report/deploy.ipynb #0dbab3ff
@@ -168,7 +168,8 @@ def trained_aims(self:DeployPage,
         if values is None: aims[name] = 'not measured',None; continue
         r = weigh(claim.claim, c, values, claim.unit)
         met = r['estimate']==c.limit or (r['estimate']>c.limit)==c.above
-        said = f"{estimate_words(r)}, {r['n']} {claim.unit}"
+        interval = '' if math.isnan(r['lo']) else f" <small>[{r['lo']:.3f}, {r['hi']:.3f}]</small>"
+        said = f"{r['estimate']:.3f}{interval}, {r['n']} {claim.unit}"
         if own==a: said += f"; claim <i>{next(o['verdict'] for o in self.verdicts if o['claim']==claim.claim)}</i>"
         aims[name] = said,met
     return aims
