@@ -117,7 +117,7 @@ def answer(self:AutoencoderPage):
               '*N(0, I) decoded* alone':('B','prior'), '*unguided* images alone':('B','unguided')}
     said = [f"{r['text']} of that with {k}" for k,w in beside.items() if (r := self.real_ratio(*BEST, other=w))]
     if said: say(f"What guidance is worth: the same error is {', '.join(said)}.")
-    if limits := self.limits(): say(f"Against it: {'; '.join(limits)}.")
+    if limits := self.limits(): say(f"Beside it: {'; '.join(limits)}.")
 
 @patch
 def limits(self:AutoencoderPage) -> list: # Parts of a sentence
@@ -193,7 +193,7 @@ def finding(self:AutoencoderPage) -> str: # A sentence
     if math.isnan(ratio['lo']): return f"{mixture}: {ratio['value']:.2f} of the error with real images, in one seed"
     if ratio['hi']<1: return f"{mixture}: {1-ratio['value']:.0%} less error than with real images"
     if ratio['lo']>1: return f"{mixture}: {ratio['value']-1:.0%} more error than with real images"
-    return f"{mixture}: whether better or worse than real images is not settled, and depends on the seed"
+    return f"{mixture}: whether better or worse than real images is not settled"
 
 def _tiles(files, source, columns=8):
     "Pictures of a source, of a mixture as many of each; `None` where there are none"

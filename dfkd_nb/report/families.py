@@ -195,7 +195,7 @@ def answer(self:FamiliesPage):
     n = sum(map(len, found.values()))
     def named(k): return ', '.join(found.get(k,())) or 'none'
     say(f"A student that never saw data stays within the margin that was claimed beforehand in "
-        f"**{len(found.get('holds',()))} of {n} families** ({named('holds')}).")
+        f"**{len(found.get('holds',()))} of {n} famil{'y' if n==1 else 'ies'}** ({named('holds')}).")
     say(f"Farther than its margin from the student with data, as a test shows: {named('does not hold')}.")
     open_ = {'not settled':'not settled:', 'not measured':'not measured:', '':'nothing was claimed of'}
     rest = [f"{words} {', '.join(found[k])}" for k,words in open_.items() if k in found]
@@ -236,7 +236,8 @@ def scope(self:FamiliesPage):
     sets = ', '.join(dict.fromkeys(self.st(f).dataset for f in self.there))
     seeds = sorted({self.st(f).seeds for f in self.there})
     varied = 'which vary sets and students, not teacher, generator or test rows' if seeds!=[1] else 'it settles nothing'
-    say(f"**Scope**: {len(self.there)} small teachers, one of each family; datasets {sets}; "
+    teachers = f"{len(self.there)} small teacher{'s, one of each family' if len(self.there)>1 else ''}"
+    say(f"**Scope**: {teachers}; data: {sets}; "
         f"{' to '.join(map(str, dict.fromkeys((seeds[0],seeds[-1]))))} seed{'' if seeds==[1] else 's'} ({varied}).")
 
 @patch

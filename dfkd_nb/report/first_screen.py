@@ -24,7 +24,7 @@ def error_ratio(
     pairs = a.index.intersection(b.index)
     if not len(pairs): return None
     value = float(a[pairs[0]]/b[pairs[0]])
-    return dict(value=value, lo=math.nan, hi=math.nan, text=f'{value:.2f} (one seed, no interval)')
+    return dict(value=value, lo=math.nan, hi=math.nan, text=f'{value:.2f} (one seed)')
 
 # %% ../../nbs/report/first_screen.ipynb #89d8fb10
 def _belief(r):
