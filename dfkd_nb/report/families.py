@@ -14,7 +14,7 @@ from IPython.display import Image, display
 from ..claims import per_seed
 from ..files import repo_root
 from .reading import WHO, lacking, read_study, saved_rows, summary
-from .first_screen import beliefs, error_ratio, ratio_dots
+from .first_screen import beliefs, error_ratio, labelled_ratios
 from .sentences import ratio_words, say
 from .figures import plain_log, show_strips, tile_rows
 from .tables import METRICS, describe, find, metric_name, results_table, text_table
@@ -214,7 +214,7 @@ def figure(self:FamiliesPage):
         name = f'{f.name}, {metric_name(f.metric).split(" ×")[0]}'
         rows.append(dict(name=name, key=f.study, ratio=ratio, said=f"{ratio['text']}, {said}"))
     if not rows: return self.without_ratios()
-    ratio_dots(rows, 'error without data ÷ error with data (95 %, equal seeds)').set_title(self.finding())
+    labelled_ratios(rows, 'error without data ÷ error with data (95 %, equal seeds)').set_title(self.finding())
     plt.show()
 
 @patch
@@ -262,7 +262,7 @@ def arms(self:FamiliesPage,
     if len(rows)<2: return
     best = min(rows, key=lambda r: r['ratio']['value'])
     error = metric_name(family.metric).split(' ×')[0]
-    ax = ratio_dots(rows, f'{error} ÷ that of a student with data (95 %)')
+    ax = labelled_ratios(rows, f'{error} ÷ that of a student with data (95 %)')
     ax.set_title(f"Of those without data, the lowest {error} has “{best['name']}”")
     plt.show()
 
