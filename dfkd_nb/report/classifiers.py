@@ -103,13 +103,14 @@ class ClassifiersPage:
         "The best of every kind"
         found = {k:self.best(k) for k in KINDS}
         def of(k): return f"**{describe(self.row(found[k]),'accuracy')} %** ({METHODS[found[k]][0]})"
-        words = {'diffusion':'with a diffusion model beside the teacher', 'pixels':'in pixel space from the teacher or a record of it',
+        words = {'diffusion':'with a diffusion model beside the teacher',
+                 'pixels':'in pixel space from the teacher or a record of it',
                  'data':'with private images'}
         said = [f'{of(k)} {w}' for k,w in words.items() if found[k]]
         beside = f"; the teacher itself names {describe(self.teacher,'accuracy')} %" if self.teacher else ''
         chance = f', chance {100/self.classes:.0f} %' if self.classes else ''
         return (f"Of the private test images a student of {self.n:,} images names at best {', '.join(said)}"
-                f"{beside}{chance}. (The best of each kind, picked by these very numbers.)")
+                f"{beside}{chance} (of each kind the best, picked by these very numbers).")
 
     def guidance(self) -> str: # A sentence; empty where no such pair was trained
         "What the teacher's guidance adds to a diffusion model's images"
@@ -152,7 +153,7 @@ def finding(
     "The best of each kind"
     names = {'data':'with data', 'diffusion':'with a generator of sibling data', 'pixels':'in pixel space'}
     said = [f"{100*page.row(k)['value']:.0f} % {names[kind]}" for kind in KINDS if (k := page.best(kind))]
-    return f"Best accuracy from {page.n:,} images: {', '.join(said)}"
+    return f"Best accuracy from {page.n:,} images:\n{', '.join(said)}"
 
 def method_figure(
     page:ClassifiersPage # Its results
@@ -223,7 +224,7 @@ def pairs_table(
         d,against = page.difference(x, y),v['p_contrary']<v['p_holm']
         p = p_value(v['p_contrary' if against else 'p_holm']).removeprefix('= ')
         lines.append([verdict_html(v), f'{METHODS[x][0]} above {METHODS[y][0]}', describe(d, 'accuracy') if d else '–',
-                      p+(' (of the contrary)' if against else '') if not v['reason'] else v['reason']])
+                      v['reason'] or p+(' (of the contrary)' if against else '')])
     if not lines: return None
     over = f'paired over {page.st.seeds} equal seeds' if page.st.seeds>1 else 'one seed, which settles nothing'
     return text_table(['verdict','is the first more accurate?','difference, points, 95 %','p, adjusted'], lines,
