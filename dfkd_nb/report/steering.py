@@ -317,7 +317,8 @@ def size_figure(
     axes[0,0].set_ylabel('held-out MSE ×10³')
     sizes = sorted(df[df.source.isin(names)]['size'].unique())
     if len(sizes)>1 and same_order(df[df.source.isin(names)], panels.values(), sizes):
-        fig.suptitle(f'{sizes[0]:,.0f} images or {sizes[-1]:,.0f}: sources keep their order', x=.01, ha='left', fontsize=11)
+        said = f'{sizes[0]:,.0f} images or {sizes[-1]:,.0f}: sources keep their order'
+        fig.suptitle(said, x=.01, ha='left', fontsize=11)
     last = part.sort_values('size').groupby('source').value.last()*1e3
     label_ends(axes[0,-1], [(last[s],names[s],colour('guided' if '+' in s else s)) for s in names if s in last])
     return axes.flat
