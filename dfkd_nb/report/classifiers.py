@@ -229,4 +229,5 @@ def pairs_table(
     over = f'paired over {page.st.seeds} equal seeds' if page.st.seeds>1 else 'one seed, which settles nothing'
     return text_table(['verdict','is the first more accurate?','difference, points, 95 %','p, adjusted'], lines,
                       f'Pairs that the configuration compares, {over}. Adjusted p: a one-sided t test, by Holm over '
-                      f'the {len(lines)} comparisons, or of the contrary where that is smaller; intervals are not adjusted')
+                      f'the {len(lines)} comparisons, or of the contrary where that is smaller; intervals are '
+                      'not adjusted')
