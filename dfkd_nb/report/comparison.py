@@ -23,7 +23,8 @@ from .verdicts import of_family, study_verdicts, verdict_basis, verdict_html, ve
 
 # %% ../../nbs/report/comparison.ipynb #a3c92cab
 RAW_BITS = 8 # Of a pixel's channel that is stored as it is: what a model of images has to beat
-OWN = {'prior':'the teacher’s own samples'} # How the first screen calls a source
+# How the first screen calls a source
+OWN = {'prior':'the teacher’s own samples', 'prior-guided':'these, repaired by guidance'}
 
 class ComparisonPage:
     "Sentences, tables and figures of a study that compares sources of images"
@@ -71,27 +72,27 @@ class ComparisonPage:
         return next(iter(verdicts_on(self.st.claims, own, metric, *arms)), None)
 
 # %% ../../nbs/report/comparison.ipynb #d2797a1a
-def _range(rows, metric):
-    "Lowest and highest value, as they are printed"
-    values = sorted(r['value'] for r in rows)
-    low,high = (describe(dict(value=v, lo=math.nan), metric) for v in (values[0],values[-1]))
+def _range(rows, digits):
+    "Lowest and highest value"
+    low,high = (f'{f(r["value"] for r in rows):.{digits}f}' for f in (min,max))
     return low if low==high else f'{low} to {high}'
 
 @patch
 def steering(self:ComparisonPage) -> str: # A sentence; empty without such sets
     "Whether guided images come closer to the private ones than unguided ones"
     guided,unguided,own = (self.at.images('fd', s) for s in ('guided','unguided','prior'))
-    if not guided or not unguided: return ''
+    if not guided or not unguided or guided['n']!=unguided['n']: return ''   # FD depends on the number of images
+    if own and own['n']!=guided['n']: own = None
     closer = 'brings' if guided['value']<unguided['value'] else 'does not bring'
     beside = f"; the teacher’s own samples lie at {describe(own,'fd')}" if own else ''
     return (f"Steering by nothing but the teacher’s losses {closer} a public generator’s images closer to the lost "
-            f"ones: FD {describe(guided,'fd')} with it, {describe(unguided,'fd')} without{beside}.")
+            f"ones: a distance of features (FD) of {describe(guided,'fd')} with it, {describe(unguided,'fd')} "
+            f'without{beside}.')
 
 @patch
 def helping(self:ComparisonPage) -> str: # A sentence; empty without such students
     "What guided images do for a student, against the teacher's own samples and against the data"
-    said,to = [],{'prior':'a student of the teacher’s own, free samples', 'real':'a student of the real images',
-                  'unguided':'a student of unguided images'}
+    said,to = [],{'prior':'a student of the teacher’s own, free samples', 'real':'a student of the real images'}
     for other,name in to.items():
         if r := self.ratio('guided', other):
             v = self.verdict('guided', other)
@@ -105,14 +106,14 @@ def likelihood(self:ComparisonPage) -> str: # A sentence; empty without likeliho
     if not b: return ''
     worse = sum(r['value']>RAW_BITS for r in b)
     how = {0:'none is', len(b):'all are' if len(b)>1 else 'it is'}.get(worse, f'{worse} of {len(b)} are')
-    beside = [f"the teacher needs {describe(teacher,'bpd')}"] if teacher else []
-    if c: beside.append(f"a student that maximises its own likelihood {describe(c,'bpd')}")
+    beside = [f"the teacher needs {teacher['value']:.1f}"] if teacher else []
+    if c: beside.append(f"a student that maximises its own likelihood {c['value']:.1f}")
     recall,own = self.at.students('recall','B'),self.at.teacher('recall')
     if recall and own:
-        beside.append(f"of the variety of real images they cover {_range(recall,'recall')} (recall; teacher "
-                      f"{describe(own,'recall')})")
+        beside.append(f"of the variety of real images they cover {_range(recall,2)} (recall; teacher "
+                      f"{own['value']:.2f})")
     return (f"Students that imitate the teacher reconstruct and draw, and as models of the images {how} worse than "
-            f"raw pixels: {_range(b,'bpd')} bits per value on held-out images, where raw pixels take {RAW_BITS}"
+            f"raw pixels: {_range(b,1)} bits per value on held-out images, where raw pixels take {RAW_BITS}"
             f"{'; '.join(['', *beside])}.")
 
 @patch
@@ -271,7 +272,7 @@ def losses(self:ComparisonPage,
     drawn = steered[:panels]
     fig = loss_curves(traces, drawn)[0].figure
     names = ', '.join(map(metric_name, drawn))
-    show_figure(fig, f'Curves of {names} over the timesteps: guided images fall, unguided ones hardly move')
+    show_figure(fig, f"Curves of {names} over the timesteps: {', '.join(map(source_name, sources))}")
     weights = first_run(self.st.configs, 'synthesise/guided/')['weights']
     terms = [*steered, *(k for k in weights if k not in steered)]
     rows = [[metric_name(k), 'yes' if weights[k] else 'no, measured', small_number(r['unguided']),
@@ -335,8 +336,8 @@ def pairs(self:ComparisonPage):
     for t in saved.to_dict('records'):
         (arm,a),(_,b) = (t[k].split(' ',1) for k in ('a','b'))
         r,v = self.ratio(a, b, arms=(arm,arm)),self.verdict(a, b) if arm=='B' else None
-        p = p_value(t['p']).removeprefix('= ') if t['unit']=='seeds' else '–'
-        rows.append([source_name(a), source_name(b), r['text'] if r else '–', p, f"{int(t['n']):,} {t['unit']}",
+        p = p_value(t['p']).removeprefix('= ').replace(' ','&nbsp;') if t['unit']=='seeds' else '–'
+        rows.append([source_name(a), source_name(b), r['text'] if r else '–', p, f"{int(t['n']):,}&nbsp;{t['unit']}",
                      f"{verdict_html(v)}: {v['claim']}" if v else '–'])
     if not rows: return say(lacking('Arm B on several sources', self.study))
     caption = ('Held-out MSE of students of arm B, by source. p: of log MSE, paired over seeds, not adjusted; '
@@ -351,12 +352,12 @@ def model_figure(self:ComparisonPage):
     teacher = self.at.teacher('mse'),self.at.teacher('bpd')
     if len(points)<2: return say(lacking('Students with a likelihood', self.study))
     fig,ax = plt.subplots(figsize=(8,4.2))
-    scale,sides = METRICS['mse'][2],{'B':(7,4,'left'), 'C':(7,-11,'left')}
-    def mark(x, y, key, shape, label, at):
-        ax.plot(x['value']*scale, y['value'], shape, color=colour(key), ms=8, mec='white', mew=.8)
-        ax.annotate(label, (x['value']*scale,y['value']), at[:2], textcoords='offset points', ha=at[2], fontsize=8)
-    for arm,x,y in points: mark(x, y, x['key'], 'o' if arm=='B' else 's', f"{arm}, {x['name']}", sides[arm])
-    if all(teacher): mark(*teacher, 'teacher', 'D', 'teacher', (7,4,'left'))
+    scale = METRICS['mse'][2]
+    def mark(x, y, key, shape, label):
+        ax.plot(x['value']*scale, y['value'], shape, color=colour(key), ms=8, mec='white', mew=.8, label=label)
+    if all(teacher): mark(*teacher, 'teacher', 'D', 'teacher')
+    for arm,x,y in points: mark(x, y, x['key'], 'o' if arm=='B' else 's', f"{arm}, {x['name']}")
+    ax.legend(loc='center left', bbox_to_anchor=(1,.5))
     ax.axhline(RAW_BITS, color=GREY, lw=1, ls='--', zorder=0)
     ax.annotate(f'raw pixels, {RAW_BITS} bits', (1,RAW_BITS), (-2,3), xycoords=('axes fraction','data'),
                 textcoords='offset points', ha='right', fontsize=8, color=GREY)
