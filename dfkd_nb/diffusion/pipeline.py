@@ -15,7 +15,7 @@ from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from huggingface_hub import hf_hub_download
 from safetensors import SafetensorError
 from transformers import CLIPTextModel, CLIPTokenizer, PreTrainedModel
-from ..core import frozen
+from ..core import frozen, low_precision
 from .schedule import as_ddim, check_scheduler
 from ..files import atomic, data_dir, finite, read_json
 from ..integrity import seal_tree, verify_file, verify_files
@@ -276,4 +276,4 @@ def autocast(
     precision:str, # `fp32` (nothing changes) or `bf16`
 ): # Context manager
     "Convolutions and products in bfloat16"
-    return torch.autocast(next(module.parameters()).device.type, torch.bfloat16, enabled=precision=='bf16')
+    return low_precision(next(module.parameters()).device.type, precision=='bf16')

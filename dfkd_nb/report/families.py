@@ -7,16 +7,18 @@ __all__ = ['QUESTIONS', 'FAMILY_STUDIES', 'FamilyStudy', 'families_of', 'Familie
 
 # %% ../../nbs/report/families.ipynb #e0a26f05
 from dataclasses import dataclass, field, replace
+import math, re
 import matplotlib.pyplot as plt
 from fastcore.basics import patch
 from IPython.display import Image, display
 from ..claims import per_seed
 from ..files import repo_root
 from .reading import WHO, lacking, read_study, saved_rows, summary
+from .first_screen import beliefs, error_ratio, labelled_ratios
 from .sentences import ratio_words, say
 from .figures import plain_log, show_strips, tile_rows
 from .tables import METRICS, describe, find, metric_name, results_table, text_table
-from .verdicts import claims_table, study_verdicts
+from .verdicts import claims_table, study_verdicts, verdicts_on
 
 # %% ../../nbs/report/families.ipynb #6b84f51f
 @dataclass(frozen=True)
@@ -49,14 +51,14 @@ FAMILY_STUDIES = (
            {"own samples":_of('B', 'prior', **_W8),
             'guided':_of('B', 'guided', **_W8),
             'own samples, repaired by guidance':_of('B', 'prior-guided', **_W8),
-            'unguided':_of('B', 'unguided', **_W8)}, ('elbo','decoder_mse'),
+            'unguided':_of('B', 'unguided', **_W8)}, ('bpd','decoder_mse','elbo'),
            'A ladder VAE of Fashion-MNIST garments; students have 12 times fewer parameters. Held-out reconstruction.',
            asks={'guided':('guided','own samples')}),
     FamilyStudy('autoencoder', 'autoencoder', 'mse', {'real images':_of('B', 'real', **_NARROW)},
            {'½ N(0, I), ½ guided, through the teacher':_of('B-through', 'prior+guided', **_NARROW),
             'N(0, I) decoded':_of('B', 'prior', **_NARROW),
             'guided':_of('B', 'guided', **_NARROW),
-            'unguided':_of('B', 'unguided', **_NARROW)}, ('decoder_mse',),
+            'unguided':_of('B', 'unguided', **_NARROW)}, ('bpd','decoder_mse'),
            'Stable Diffusion’s kind, whose own prior draws no picture. Held-out reconstruction.',
            asks={'guided':('½ N(0, I), ½ guided, through the teacher','N(0, I) decoded')}, shows='reconstructions'),
     FamilyStudy('Helmholtz machine', 'family-helmholtz', 'marginal_kl',
@@ -122,7 +124,7 @@ class FamiliesPage:
         root:str='', # Folder that holds `reports`; empty is the checkout
         families=FAMILY_STUDIES, # Families
     ):
-        self.families,self.root = families,root
+        self.families,self.root,self.judged = families,root,{}
         self.studies = {f.study:read_study(f.study, root) for f in families}
 
     def st(self,
@@ -145,24 +147,124 @@ class FamiliesPage:
         found = {k:ratio_words(per_seed(raw, family.metric, **w), base) for k,w in family.free.items()}
         return {k:r for k,r in found.items() if r}
 
+    def declared(self,
+        family:FamilyStudy # One of them
+    ) -> tuple: # Label, `error_ratio`, row of its verdict (`None` if nothing was claimed)
+        "The arm without data that was declared to be compared, beside the one with data"
+        st,(data,),(label,free) = self.st(family),family.data.values(),next(iter(family.free.items()))
+        pair = (per_seed(st.raw['evaluate'], family.metric, **w) for w in (free,data))
+        judged = verdicts_on(st.claims, self.verdicts(family), family.metric, free, data)
+        return label, error_ratio(*pair), next(iter(judged), None)
+
+    def verdicts(self,
+        family:FamilyStudy # One of them
+    ): # See `verdicts.study_verdicts`
+        "Verdicts on all that its study claims"
+        if family.study not in self.judged: self.judged[family.study] = study_verdicts(self.st(family))
+        return self.judged[family.study]
+
 # %% ../../nbs/report/families.ipynb #8acbca3b
+def _margin(row):
+    "Of a claim's rule, the ratio that is to be undercut, where it is not 1"
+    at = re.search(r'a/b < ([\d.]+)', row['criterion'])
+    return f' (below {at[1]})' if at and float(at[1])!=1 else ''
+
+@patch
+def by_verdict(self:FamiliesPage) -> dict: # Verdict, '' where nothing was claimed → names of families
+    "How the declared arms came out"
+    found = {}
+    for f in self.there:
+        _,ratio,row = self.declared(f)
+        if ratio: found.setdefault(row['verdict'] if row else '', []).append(f.name)
+    return found
+
+@patch
+def finding(self:FamiliesPage) -> str: # A sentence
+    "How many families do without data"
+    found = self.by_verdict()
+    holds,worse,n = len(found.get('holds',())),len(found.get('does not hold',())),sum(map(len, found.values()))
+    if not holds+worse: return 'Students without data beside students with data: nothing is settled yet'
+    return (f'Without data, students are within the claimed margin of those with data in {holds} of {n} families, '
+            f'worse in {worse}')
+
 @patch
 def answer(self:FamiliesPage):
-    "One line per family: the declared arm without data beside the one with it"
-    lines = []
-    for f in self.there:
-        label = next(iter(f.free))
-        r = self.ratios(f).get(label)
-        both = next(iter(f.data.values())),f.free[label]
-        with_data,without = (find(self.st(f).evaluate, f.metric, **w) for w in both)
-        if not (with_data and without): continue
-        ratio = f'; ratio **{r["text"]}**' if r else '; one seed, so no interval of the ratio'
-        lines.append(f"- **{f.name}**, {metric_name(f.metric)}: {describe(without, f.metric)} without data ({label}), "
-                     f"{describe(with_data, f.metric)} with it{ratio}.")
-    if not lines: return say(lacking('Families', self.families[0].study))
-    say('\n'.join(lines))
+    "Three sentences: how many families do without data, which do not, which are open"
+    found = self.by_verdict()
+    if not found: return say(lacking('Families', self.families[0].study))
+    n = sum(map(len, found.values()))
+    def named(k): return ', '.join(found.get(k,())) or 'none'
+    say(f"A student that never saw data stays within the margin that was claimed beforehand in "
+        f"**{len(found.get('holds',()))} of {n} famil{'y' if n==1 else 'ies'}** ({named('holds')}).")
+    say(f"Farther than its margin from the student with data, as a test shows: {named('does not hold')}.")
+    open_ = {'not settled':'not settled:', 'not measured':'not measured:', '':'nothing was claimed of'}
+    rest = [f"{words} {', '.join(found[k])}" for k,words in open_.items() if k in found]
     gone = [f.name for f in self.families if f not in self.there]
-    if gone: say(f"Not run yet: {', '.join(gone)}.")
+    if gone: rest.append(f"not run yet: {', '.join(gone)}")
+    if rest: say(f"The rest is open: {'; '.join(rest)}.")
+
+@patch
+def figure(self:FamiliesPage):
+    "One line a family: the declared arm without data, over the one with it"
+    rows = []
+    for f in self.there:
+        label,ratio,row = self.declared(f)
+        if not ratio: continue
+        said = f"{row['verdict']}{_margin(row)}" if row else 'nothing was claimed'
+        name = f'{f.name}, {metric_name(f.metric).split(" ×")[0]}'
+        rows.append(dict(name=name, key=f.study, ratio=ratio, said=f"{ratio['text']}, {said}"))
+    if not rows: return self.without_ratios()
+    labelled_ratios(rows, 'error without data ÷ error with data (95 %, equal seeds)').set_title(self.finding())
+    plt.show()
+
+@patch
+def believe(self:FamiliesPage):
+    "What to believe of what the declared arms, and guided images, are worth"
+    rows = []
+    for f in self.there:
+        arms = {**f.data, **f.free}
+        pairs = [(next(iter(f.free)),next(iter(f.data)))]+([f.asks['guided']] if 'guided' in f.asks else [])
+        for a,b in pairs:
+            for r in verdicts_on(self.st(f).claims, self.verdicts(f), f.metric, arms[a], arms[b]):
+                rows.append(r|dict(claim=f"<i>{f.name}</i>: {r['claim'][:1].lower()+r['claim'][1:]}"))
+    display(beliefs(rows, 'Claims on the declared arms and on guided images; all others stand with their family'))
+
+@patch
+def scope(self:FamiliesPage):
+    "What it was tried on"
+    if not self.there: return
+    sets = ', '.join(dict.fromkeys(self.st(f).dataset for f in self.there))
+    seeds = sorted({self.st(f).seeds for f in self.there})
+    varied = 'which vary sets and students, not teacher, generator or test rows' if seeds!=[1] else 'it settles nothing'
+    teachers = f"{len(self.there)} small teacher{'s, one of each family' if len(self.there)>1 else ''}"
+    say(f"**Scope**: {teachers}; data: {sets}; "
+        f"{' to '.join(map(str, dict.fromkeys((seeds[0],seeds[-1]))))} seed{'' if seeds==[1] else 's'} ({varied}).")
+
+@patch
+def numbers(self:FamiliesPage):
+    "The errors behind the ratios"
+    rows = []
+    for f in self.there:
+        label,ratio,_ = self.declared(f)
+        both = [find(self.st(f).evaluate, f.metric, **w) for w in (f.free[label],next(iter(f.data.values())))]
+        if not all(both): continue
+        values = [describe(r|dict(lo=math.nan), f.metric) for r in both]              # the ratio has the interval
+        rows.append([f.name, label, next(iter(f.data)), METRICS[f.metric][0], *values, ratio['text'] if ratio else '–'])
+    header = ['family','without data','with data','error','without','with','ratio']
+    if rows: display(text_table(header, rows, 'The declared arms'))
+
+@patch
+def arms(self:FamiliesPage,
+    family:FamilyStudy # One of them
+):
+    "Every arm without data, over the one with it"
+    rows = [dict(name=k, key=k, ratio=r) for k,r in self.ratios(family).items()]
+    if len(rows)<2: return
+    best = min(rows, key=lambda r: r['ratio']['value'])
+    error = metric_name(family.metric).split(' ×')[0]
+    ax = labelled_ratios(rows, f'{error} ÷ that of a student with data (95 %)')
+    ax.set_title(f"Of those without data, the lowest {error} has “{best['name']}”")
+    plt.show()
 
 @patch
 def compared(self:FamiliesPage,
@@ -198,22 +300,6 @@ def everywhere(self:FamiliesPage):
         if any(said.values()): rows.append([words, *(', '.join(v) or '–' for v in said.values())])
     if not rows: return self.without_ratios()
     display(text_table(['ratio of errors',*places], rows, 'Where the 95 % interval of a ratio lies, family by family'))
-
-@patch
-def figure(self:FamiliesPage):
-    "Ratio of every arm without data to the one with it"
-    rows = [(f.name,label,r) for f in self.there for label,r in self.ratios(f).items()]
-    if not rows: return self.without_ratios()
-    fig,ax = plt.subplots(figsize=(8, .28*len(rows)+.9))
-    names = list(dict.fromkeys(name for name,_,_ in rows))
-    colours = dict(zip(names, plt.cm.tab10.colors))
-    for y,(name,label,r) in enumerate(reversed(rows)):
-        ax.plot([r['lo'],r['hi']], [y,y], '-', color=colours[name], lw=1.5)
-        ax.plot(r['value'], y, 'o', color=colours[name], ms=5)
-    ax.set_yticks(range(len(rows)), [f'{name}: {label}' for name,label,_ in reversed(rows)], fontsize=8)
-    ax.axvline(1, color='k', lw=.8, ls=':'); ax.set_xscale('log'); ax.xaxis.set_major_formatter('{x:g}')
-    ax.set_xlabel('error without data / error with data (left of 1: better without)')
-    fig.tight_layout(); plt.show()
 
 def line(
     ax, # Axes

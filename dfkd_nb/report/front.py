@@ -86,7 +86,7 @@ class Front:
     def table(self) -> str: # Markdown
         "One line a teacher"
         def cell(ratio, verdict): return f"{ratio['text']}{f', *{verdict}*' if verdict else ''}" if ratio else '–'
-        lines = ['| teacher | its own prior | error | without data, how | ÷ with data | guided images ÷ own samples |',
+        lines = ['| teacher | its own prior | error | without data, from | ÷ with data | guided images ÷ own samples |',
                  '|---|---|---|---|---|---|']
         for r in self.rows:
             error = metric_name(r['family'].metric).split(' ×')[0]
@@ -116,7 +116,7 @@ class Front:
             mixtures = (_student('B-through', s, shape=shape) for s in MIXED[f.study])
             guided,plain = (per_seed(raw, f.metric, **w) for w in mixtures)
             if ratio := ratio_words(guided, plain): said.append(f"{ratio['text']} ({f.name})")
-        return f"Over the same mixture with *unguided* images: {', '.join(said)}." if said else ''
+        return f"Guided over *unguided* images, both mixed in: {', '.join(said)}." if said else ''
 
 # %% ../../nbs/report/front.ipynb #cc368930
 @dataclass(frozen=True)
@@ -202,13 +202,20 @@ held-out error of its students relative to students of real images](../{FRONT_FI
 
 {front.table()}
 
-Ratios of errors on held-out data, below 1 the first is better: geometric mean over five equal seeds, Student's 95 % \
-interval. *In italics*: the verdict on the claim that the study fixed before it was run (of its margin, where it has \
-one), a one-sided test corrected for all claims of the study; *not settled* is no claim of equality. Last column: in \
+Ratios of students' errors on held-out data, with 95 % intervals over five seeds: below 1 the first is better. \
+*In italics*: the verdict on a claim that was fixed before the run; *not settled* is no claim of equality. \
+{front.steering()}
+
+<details><summary>What was compared, and how</summary>
+
+Geometric means over equal seeds, Student's intervals. The verdict is on the claim of the study (of its margin, where \
+it has one), by a one-sided test corrected for all claims of the study. Last column: in \
 autoencoders half N(0, I), half guided images that the teacher has reconstructed, over N(0, I) alone; in the GAN half \
-own samples, half guided images; else guided images alone. {front.steering()} Students of the diffusion model still \
+own samples, half guided images; else guided images alone. Students of the diffusion model still \
 draw mostly noise. FD: distance of features (as in FID, but efficientnet-lite0, 512 samples); W₁: Wasserstein \
-distance; KL: Kullback-Leibler divergence."""
+distance; KL: Kullback-Leibler divergence.
+
+</details>"""
 
 def results_digest(
     root:str='' # Folder that holds `reports`; empty is the checkout

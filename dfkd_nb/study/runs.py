@@ -7,7 +7,7 @@ __all__ = ['TYPES', 'USAGE', 'Parameter', 'type_name', 'declared', 'check_params
            'render_report', 'command', 'main']
 
 # %% ../../nbs/study/runs.ipynb #7b4b1923
-import ast, contextlib, json, logging, os, shlex, sys, tempfile
+import ast, contextlib, copy, json, logging, os, shlex, sys, tempfile
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple

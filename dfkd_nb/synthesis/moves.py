@@ -41,7 +41,8 @@ def loss_decoder(
     if step.decode_size%factor:
         raise ValueError(f"decode_size={step.decode_size}: this VAE makes {factor} pixels of a latent position, so "
                          f"expected a multiple of {factor}")
-    def full(z): return decode(pipe.vae, z.to(pipe.vae.dtype))
+    def full(z):                            # enters by itself, since a checkpoint comes here again without the context
+        with autocast(pipe.vae, precision): return decode(pipe.vae, z.to(pipe.vae.dtype))
     def checkpointed(z): return checkpoint(full, z, use_reentrant=False)
     through = cheap if step.decoder in KINDS else checkpointed if step.decoder=='checkpointed' else full
     def see(z):

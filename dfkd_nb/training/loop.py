@@ -13,6 +13,7 @@ import pandas as pd, torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import nn
 from tqdm.auto import tqdm
+from ..core import low_precision
 from ..files import atomic, ensure_room, finite, sole_writer
 from ..integrity import load_archive
 from .processes import synced_norms
@@ -177,8 +178,7 @@ def fit(
                disable=not accelerator.is_main_process)
     for k in bar:
         for group in opt.param_groups: group['lr'] = lr*(cosine_lr(k,steps,warmup) if schedule=='cosine' else 1.)
-        low = torch.autocast(device, torch.bfloat16, enabled=precision=='bf16')
-        with accelerator.autocast(), low, norms():
+        with accelerator.autocast(), low_precision(device, precision=='bf16'), norms():
             loss,logs = model(stream(seed, k, 0 if split else accelerator.process_index), k/steps)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"{desc}: loss is {loss.item()} at step {k}; lower lr={lr}, clip gradients, or "
