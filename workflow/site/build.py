@@ -48,10 +48,16 @@ def rewritten(text, path):
     "Markdown of the file `path`: links to pages of the reports, to the landing page, to anchors; no diagram code"
     up = os.path.relpath('.', Path(path).parent)
     def page(m): return f'<a href="{up}/{m[2]}">{m[1]}</a>'
+    if Path(path).parent==Path('nbs/reports'):               # what it says is read in reports/STUDY
+        text = re.sub(r'\]\((\w+)\.html', r'](\1.ipynb', text)
+        text = re.sub(r'\]\(\.\./([\w-]+/\w+\.html)', r'](../reports/\1', text)
     text = re.sub(r'\[([^]]+)\]\((?:\.\./)*(reports/[\w./-]+\.html)\)', page, text)
     def named(m): return page((0, m[1], m[1])) if Path(m[1]).is_file() else m[0]
     text = re.sub(r'(?<!`)`(reports/[\w./-]+\.html)`(?!`)', named, text)
-    text = re.sub(r'\]\((?:\.\./)*(?:nbs/)?index\.ipynb', f']({up}/index.md', text)
+    def landing(m):
+        at = os.path.normpath(Path(path).parent/m[1])
+        return f']({up}/index.md' if at in ('README.md','nbs/index.ipynb') else m[0]
+    text = re.sub(r'\]\(([\w./-]*(?:index\.ipynb|README\.md))', landing, text)
     text = re.sub(r'(\]\([^)\s]*#)([^)\s]+)\)', lambda m: f'{m[1]}{m[2].lower()})', text)
     return re.sub(r'^```mermaid\n(.*?)^```', lambda m: arrows(m[1]), text, flags=re.M|re.S)
 

@@ -39,6 +39,10 @@ def test_reports():
 
 def test_markdown():
     test_eq(rewritten('[i](../index.ipynb#Up)', 'nbs/models/lvae.ipynb'), '[i](../../index.md#up)')
+    test_eq(rewritten('[r](../README.md)', 'nbs/quickstart.ipynb'), '[r](../index.md)')
+    test_eq(rewritten('[w](../README.md)', 'nbs/models/lvae.ipynb'), '[w](../README.md)')
+    test_eq(rewritten('[d](data_free.html#Top), [f](../families/families.html)', 'nbs/reports/comparison.ipynb'),
+            '[d](data_free.ipynb#top), <a href="../../reports/families/families.html">f</a>')
     test_eq(rewritten('[r](../reports/index.html)', 'nbs/findings.ipynb'), '<a href="../reports/index.html">r</a>')
     test_eq(rewritten('[m](models/lvae.ipynb), `reports/none.html`', 'nbs/findings.ipynb'),
             '[m](models/lvae.ipynb), `reports/none.html`')
