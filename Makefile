@@ -34,7 +34,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
 .PHONY: help env study study-full study-classifiers study-guidance study-poor-prior study-autoencoder \
         study-families study-student run plan bench attack test \
-        smoke check lint pretrain lab prepare readme clean distclean
+        smoke check lint pretrain lab site prepare readme clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -51,6 +51,7 @@ help:
 	@echo 'make attack      damage, kill, starve and mislead it, in small; SIZE=full writes reports/reliability.html'
 	@echo 'make env         only set up the environment'
 	@echo 'make lab         open the notebooks in JupyterLab'
+	@echo 'make site        every notebook with its outputs, the interface and the reports as one site: runs/site'
 	@echo 'make pretrain    train all shipped weights again from scratch: hours'
 	@echo 'make test        everything below, then the tests of every library notebook'
 	@echo 'make smoke         the experiments and reports at their smallest size'
@@ -170,6 +171,7 @@ test: $(READY)
 	@$(CHECK) sync
 	@$(SNAKE) $(SMOKE) $(BUSY)
 	@$(PLAN) $(call OF,$(DRY))
+	@$(IN) PYTHONPATH="$(CURDIR)" python workflow/site/test.py
 	@OMP_NUM_THREADS=1 $(BIN)/python workflow/attack.py small
 	@OMP_NUM_THREADS=1 $(CHECK) notebooks
 
@@ -180,6 +182,13 @@ pretrain: $(READY)
 
 lab: $(READY)
 	@$(IN) jupyter lab nbs
+
+# what only the site needs is installed when it is first built
+site: $(READY)
+	@$(BIN)/python -c 'import furo, myst_nb, latex2mathml' 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --no-compile -e '.[site]'
+	@$(IN) PYTHONPATH="$(CURDIR)" CORES=$(CORES) python workflow/site/build.py
+	@printf '\nThe site:\n  %s\n' "$(CURDIR)/runs/site/index.html"
 
 prepare: $(READY)
 	@$(IN) nbdev_export
