@@ -76,6 +76,7 @@ def staged(path):
     for c in nb.cells:
         if c.cell_type=='markdown': c.source = rewritten(c.source, path)
         else: c.source = re.sub(r'^#\|.*\n?', '', c.source, flags=re.M).strip()
+        if c.metadata.get('jupyter', {}).get('source_hidden'): c.metadata['tags'] = ['hide-input']   # folded, as there
     nb.cells = [c for c in nb.cells if c.source]
     if module:
         up = os.path.relpath('.', path.parent)
@@ -144,7 +145,7 @@ def led_back(html, page):
     "A page of the reports that leads to the site, and to the pages of notebooks"
     html = re.sub(r'(href="(?:\.\./)+nbs/[\w/]+)\.ipynb', r'\1.html', html)
     back = f'<a href="{os.path.relpath(".", Path(page).parent)}/index.html">documentation</a>'
-    return re.sub(r'(<nav class="menu"[^>]*>|<main>)', rf'\1{back}', html, count=1)
+    return re.sub(r'(<nav class="menu"[^>]*>)', rf'\1{back}', html, count=1)
 
 def copy_reports():
     "The published pages"

@@ -33,10 +33,9 @@ def test_missing():
         assert p in lacks, p
 
 def test_reports():
-    for start in ('<nav class="menu" aria-label="Pages">','<main>'):
-        page = led_back(f'<body>{start}<a href="../../nbs/distil/depth.ipynb">depth</a>', 'reports/x/y.html')
-        test_eq(page, f'<body>{start}<a href="../../index.html">documentation</a>'
-                      '<a href="../../nbs/distil/depth.html">depth</a>')
+    menu = '<nav class="menu" aria-label="Pages">'
+    test_eq(led_back(f'{menu}<a href="../../nbs/distil/depth.ipynb">depth</a>', 'reports/x/y.html'),
+            f'{menu}<a href="../../index.html">documentation</a><a href="../../nbs/distil/depth.html">depth</a>')
 
 def test_markdown():
     test_eq(rewritten('[i](../index.ipynb#Up)', 'nbs/models/lvae.ipynb'), '[i](../../index.md#up)')
@@ -47,13 +46,15 @@ def test_markdown():
     with ExceptionExpected(SystemExit, regex='cannot read'): arrows('flowchart LR\n A ==> B')
 
 def test_notebooks():
-    "Rooms hold notebooks that exist; nothing hidden is shown"
+    "Rooms hold notebooks that exist; nothing hidden is shown, and what is folded in JupyterLab is folded"
     listed = {f'nbs/{k}.ipynb' for books in rooms().values() for k in books}
     assert len(listed)>50 and listed<={p.as_posix() for p in notebooks()}
     nb = staged(Path('nbs/models/lvae.ipynb'))
     nbformat.validate(nb)
     assert not [c for c in nb.cells if '#|' in c.source]
     assert '../../api/models.lvae.rst' in nb.cells[1].source
+    folded = [c for c in staged(Path('nbs/quickstart.ipynb')).cells if 'hide-input' in c.metadata.get('tags', [])]
+    assert folded and all(c.cell_type=='code' for c in folded)
     test_eq(module_of(nbformat.read('nbs/quickstart.ipynb', as_version=4)), '')
 
 if __name__=='__main__':
