@@ -83,18 +83,18 @@ class _Rounded(TorchFunctionMode):
         return out.bfloat16()
 
 def has_bfloat16(
-    device:str='cpu' # Type of device
+    device_type:str='cpu' # As of `torch.device(…).type`
 ) -> bool: # Always true for others than the processor
     "Whether products in bfloat16 are computed by instructions of their own, or at least in vectors (AVX-512)"
-    return device!='cpu' or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return device_type!='cpu' or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 @contextlib.contextmanager
 def low_precision(
-    device:str, # Type of device
+    device_type:str, # As of `torch.device(…).type`
     on:bool=True, # Or change nothing
     native:bool|None=None, # Leave products to the processor; `None` where it has instructions for them
 ):
     "Convolutions and products in bfloat16, as under `torch.autocast`; opting out works as there"
-    native = has_bfloat16(device) if native is None else native
+    native = has_bfloat16(device_type) if native is None else native
     products = contextlib.nullcontext() if native or not on else _Rounded()
-    with torch.autocast(device, torch.bfloat16, enabled=on), products: yield
+    with torch.autocast(device_type, torch.bfloat16, enabled=on), products: yield

@@ -207,15 +207,12 @@ Ratios of students' errors on held-out data, with 95 % intervals over five seeds
 {front.steering()}
 
 <details><summary>What was compared, and how</summary>
-
 Geometric means over equal seeds, Student's intervals. The verdict is on the claim of the study (of its margin, where \
 it has one), by a one-sided test corrected for all claims of the study. Last column: in \
 autoencoders half N(0, I), half guided images that the teacher has reconstructed, over N(0, I) alone; in the GAN half \
 own samples, half guided images; else guided images alone. Students of the diffusion model still \
 draw mostly noise. FD: distance of features (as in FID, but efficientnet-lite0, 512 samples); W₁: Wasserstein \
-distance; KL: Kullback-Leibler divergence.
-
-</details>"""
+distance; KL: Kullback-Leibler divergence.</details>"""
 
 def results_digest(
     root:str='' # Folder that holds `reports`; empty is the checkout
