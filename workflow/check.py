@@ -1,7 +1,7 @@
 """The checks of `make test`; run from the repository root.
 
     python workflow/check.py sync       modules, notebooks, README, weights and the wheel are in step; lines are short
-    python workflow/check.py lint       only the last: ruff, and lines of at most 120 characters everywhere
+    python workflow/check.py lint       only the last: ruff, lines of at most 120 characters, no warnings among outputs
     python workflow/check.py notebooks  the tests of the library notebooks, slow cells included
     python workflow/check.py readme     write README.md from nbs/index.ipynb, reports/index.html, and the menus of pages
     python workflow/check.py sums       seal the shipped weights: lists beside them, data/pretrained/README.md
@@ -174,6 +174,16 @@ def long_lines():
             if c.cell_type=='markdown': look(c.source, f'{p}:cell {k}')
     return bad
 
+def noise():
+    "Saved outputs that teach nothing: warnings, and widgets, which show only while their kernel runs"
+    for p in sorted(Path('nbs').rglob('*.ipynb')):
+        if hidden(p): continue
+        for k,c in enumerate(nbformat.read(p, as_version=4).cells, 1):
+            made = c.get('outputs', [])
+            kinds = {o.get('name') for o in made}.union(*(o.get('data', {}) for o in made))
+            if kinds&{'stderr','application/vnd.jupyter.widget-view+json'}:
+                yield f'{p}:cell {k}: its outputs hold warnings or progress bars; clear them'
+
 def ruff():
     "What ruff finds in notebooks and scripts; its rules stand in pyproject.toml"
     cmd = [tool('ruff'), 'check', '--no-cache', '--output-format', 'concise']
@@ -188,11 +198,11 @@ def tell(*looks):
     if bad: sys.exit('\n'.join(bad))
 
 def lint():
-    tell(ruff, long_lines)
+    tell(ruff, long_lines, noise)
     print(f'no line above {LONGEST} characters, and nothing for ruff to say')
 
 def sync():
-    tell(out_of_step, stale_opening, unsealed, missing_in_wheel, ruff, long_lines)
+    tell(out_of_step, stale_opening, unsealed, missing_in_wheel, ruff, long_lines, noise)
     print('modules, notebooks, README, checksums and wheel are in step; lines are short')
 
 # Tests

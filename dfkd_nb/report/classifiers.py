@@ -22,8 +22,8 @@ from .verdicts import of_family, study_verdicts, verdict_html, verdicts_on
 from ..stats import paired_test
 
 # %% ../../nbs/report/classifiers.ipynb #36b53a50
-GIVEN = { # What a method is given → its name
-    'data':'the private images', 'diffusion':'a generator of sibling data, and the teacher',
+GIVEN = { # What a method is given → its name, with room for what the generator has seen
+    'data':'the private images', 'diffusion':'a generator{}, and the teacher',
     'pixels':'the teacher, or a record of it'}
 _DATA = ('labels','hinton')
 
@@ -57,6 +57,9 @@ class ClassifiersPage:
         self.have = [k for k in METHODS if (k,self.n) in self.runs]
         self.teacher = find(self.st.rows, 'accuracy', model='teacher')
         self.classes = len(self.class_names())
+        made = (first_run(self.st.configs, 'transfer/') or {}).get('generator', '')
+        self.sibling = made.startswith(('data/pretrained/','runs/'))  # trained on public images of the same dataset
+        self.seen = ' of sibling data' if self.sibling else ''
 
     def row(self,
         method:str, # Key of `names.METHODS`
@@ -126,9 +129,10 @@ class ClassifiersPage:
     def uneven(self) -> str: # A sentence; empty unless both kinds are there
         "What one kind had and the other had not"
         if not (self.best('diffusion') and self.best('pixels')): return ''
-        return ('**The kinds are not on a par**: the diffusion rows had a generator that was trained on sibling data '
-                '(other images of the same dataset, public ones), the pixel-space rows (noise, DeepInversion, DAFL, '
-                'Lopes) had not, so a gap between them measures what that generator knows as much as a method.')
+        on = ' that was trained on sibling data (other images of the same dataset, public ones)' if self.sibling else ''
+        return (f'**The kinds are not on a par**: the diffusion rows had a generator{on}, the pixel-space rows (noise, '
+                'DeepInversion, DAFL, Lopes) had none, so a gap between them measures what that generator knows as '
+                'much as a method.')
 
     def believe(self):
         "Two short lists, from the verdicts on pairs and orders"
@@ -151,7 +155,7 @@ def finding(
     page:ClassifiersPage # Its results
 ) -> str: # Title
     "The best of each kind"
-    names = {'data':'with data', 'diffusion':'with a generator of sibling data', 'pixels':'in pixel space'}
+    names = {'data':'with data', 'diffusion':f'with a generator{page.seen}', 'pixels':'in pixel space'}
     said = [f"{100*page.row(k)['value']:.0f} % {names[kind]}" for kind in GIVEN if (k := page.best(kind))]
     return f"Best accuracy from {page.n:,} images:\n{', '.join(said)}"
 
@@ -163,7 +167,7 @@ def method_figure(
     lines = []
     for kind,name in GIVEN.items():
         own = sorted((k for k in page.have if kind_of(k)==kind), key=lambda k: -page.row(k)['value'])
-        if own: lines += [(name,None,kind), *((METHODS[k][0],page.row(k),kind) for k in own)]
+        if own: lines += [(name.format(page.seen),None,kind), *((METHODS[k][0],page.row(k),kind) for k in own)]
     fig,ax = plt.subplots(figsize=(8.6,.31*len(lines)+1))
     for y,(name,r,kind) in enumerate(lines):
         ink = _INK[kind]

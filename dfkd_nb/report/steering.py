@@ -12,7 +12,7 @@ from fastcore.basics import patch
 from IPython.display import display
 from ..claims import per_seed
 from .figures import GREY, interval_plot, plain_log, size_curve, tile_rows
-from .first_screen import beliefs, error_ratio, ratios_beside_pictures
+from .first_screen import beliefs, error_ratio, ratios_beside_pictures, show_figure
 from .labels import label_ends, label_points
 from .names import colour, source_name
 from .reading import lacking, nothing_yet, read_study, saved_rows, summary
@@ -99,19 +99,22 @@ def paying(self:SteeringPage) -> str: # A sentence; empty without students
 @patch
 def price(self:SteeringPage) -> str: # A sentence; empty without costs
     "How much faster the fast step is, and which part of that is no achievement of the step"
-    speed = self.speeds()
-    if not {'literal','unet','fast'}<=set(speed): return ''
+    speed,batch = self.ladder('images_per_second'),self.ladder('batch')
+    if not {'literal','unet','fast'}<=set(speed)&set(batch): return ''
     parts = {'all':('fast','literal'), 'batch':('unet','literal'), 'like':('fast','unet')}
     times = {k:speed[a]/speed[b] for k,(a,b) in parts.items()}
     return (f"The fast step makes {times['all']:.1f} times as many images per second as the literal recipe: "
-            f"{times['batch']:.1f} times by batches of 64 instead of one image and by leaving out an idle UNet pass, "
+            f"{times['batch']:.1f} times by batches of {batch['unet']:.0f} instead of {batch['literal']:.0f} and "
+            f"by leaving out an idle UNet pass, "
             f"and, like for like, **{times['like']:.1f}** times by the step itself.")
 
 @patch
-def speeds(self:SteeringPage) -> dict: # Way to step → images per second
-    "Throughput of every way to take the step"
+def ladder(self:SteeringPage,
+    metric:str # E.g. `images_per_second`
+) -> dict: # Way to step → value
+    "What every way to take the step costs"
     cost = summary(saved_rows(self.studies['good'].results/'ladder'), ['source'])
-    rows = cost[cost.metric=='images_per_second'] if len(cost) else cost
+    rows = cost[cost.metric==metric] if len(cost) else cost
     return dict(zip(rows.source, rows.value)) if len(rows) else {}
 
 @patch
@@ -229,7 +232,7 @@ def figure(self:SteeringPage,
     fig = ratios_beside_pictures(rows, axis, self.finding(teacher))
     said = ', '.join(f"{r['name']} {r['ratio']['value']:.2f}" for r in rows if r['key']!='real')
     alt = f'{self.finding(teacher)}. Held-out error over that of a student of real images: {said}.'
-    display(fig, metadata=dict(alt=alt)); plt.close(fig)
+    show_figure(fig, alt)
 
 # %% ../../nbs/report/steering.ipynb #0a6953e2
 def distance_figure(

@@ -74,7 +74,8 @@ pre { margin:.6em 0; overflow-x:auto; line-height:1.45 }
 footer { margin-top:4rem; padding-top:1rem; border-top:1px solid var(--line); font-size:.85rem; color:var(--soft) }
 @media (max-width:40rem) {
   body { font-size:16px } main { padding:1rem .8rem 3rem } h1 { font-size:1.6rem }
-  body>header { position:static; padding:.5em .8rem } html { scroll-padding-top:0 }
+  body>header { position:static; padding:.5em .8rem } html { scroll-padding-top:0 } .menu { flex-basis:100% }
+  .output_png img,.output_svg svg { max-width:max(100%,40rem) }
   table { font-size:.78rem } th,td { padding:.3em .4em } td,td:first-child { white-space:normal; min-width:0 } }
 @media print {
   body>header,.contents,.code,caption summary { display:none!important }
