@@ -7,12 +7,13 @@ __all__ = ['RUNTIMES', 'LINE', 'QUALITY', 'DeployPage', 'way_name', 'model_name'
 
 # %% ../../nbs/report/deploy.ipynb #4e8482ca
 import math
-import matplotlib.pyplot as plt, numpy as np
+import matplotlib.pyplot as plt
 from IPython.display import display
 from ..claims import part_values, weigh
 from ..files import data_dir, read_json
 from .figures import learning_curves, plain_log, still_falling
 from .first_screen import beliefs
+from .labels import spread_apart
 from .names import SPARE_COLOURS, colour, source_name, student_name
 from .reading import WHO, lacking, nothing_yet, read_study, saved_rows
 from .rows import REAL_FLOOR, TEACHER
@@ -245,12 +246,6 @@ def table(self:DeployPage):
     display(text_table(['model','run by',*(c[0] for c in shown)], rows, 'Models out of torch'))
     say(f'How it was measured. {said}.')
 
-def _apart(heights, gap):
-    "Heights of labels, in their order, moved apart to at least `gap`"
-    order,out = np.argsort(heights),np.array(heights, float)
-    for low,high in zip(order,order[1:]): out[high] = max(out[high], out[low]+gap)
-    return out
-
 @patch
 def finding(self:DeployPage) -> str: # A sentence
     "What the figure shows"
@@ -280,7 +275,7 @@ def figure(self:DeployPage):
     ax.margins(.12, .15)
     for axis in (ax.xaxis, ax.yaxis): plain_log(axis)
     place = ax.transData.transform([xy for _,xy,_ in said])
-    for (text,xy,ink),(_,y),moved in zip(said, place, _apart(place[:,1]+12, 16)):
+    for (text,xy,ink),(_,y),moved in zip(said, place, spread_apart(place[:,1]+12, 16)):
         ax.annotate(text, xy, (0,(moved-y)*72/ax.figure.dpi), textcoords='offset points', color=ink, fontsize=9)
     ax.set_title(self.finding()); plt.show()
 
