@@ -7,7 +7,7 @@ __all__ = ['QUESTIONS', 'FAMILY_STUDIES', 'FamilyStudy', 'families_of', 'Familie
 
 # %% ../../nbs/report/families.ipynb #e0a26f05
 from dataclasses import dataclass, field, replace
-import math, re
+import math
 import matplotlib.pyplot as plt
 from fastcore.basics import patch
 from IPython.display import Image, display
@@ -18,7 +18,7 @@ from .first_screen import beliefs, error_ratio, labelled_ratios
 from .sentences import ratio_words, say
 from .figures import plain_log, show_strips, tile_rows
 from .tables import METRICS, describe, find, metric_name, results_table, text_table
-from .verdicts import claims_table, study_verdicts, verdicts_on
+from .verdicts import claims_table, margin_words, study_verdicts, verdicts_on
 
 # %% ../../nbs/report/families.ipynb #6b84f51f
 @dataclass(frozen=True)
@@ -164,11 +164,6 @@ class FamiliesPage:
         return self.judged[family.study]
 
 # %% ../../nbs/report/families.ipynb #8acbca3b
-def _margin(row):
-    "Of a claim's rule, the ratio that is to be undercut, where it is not 1"
-    at = re.search(r'a/b < ([\d.]+)', row['criterion'])
-    return f' (below {at[1]})' if at and float(at[1])!=1 else ''
-
 @patch
 def by_verdict(self:FamiliesPage) -> dict: # Verdict, '' where nothing was claimed → names of families
     "How the declared arms came out"
@@ -210,7 +205,7 @@ def figure(self:FamiliesPage):
     for f in self.there:
         label,ratio,row = self.declared(f)
         if not ratio: continue
-        said = f"{row['verdict']}{_margin(row)}" if row else 'nothing was claimed'
+        said = f"{row['verdict']}{margin_words(row)}" if row else 'nothing was claimed'
         name = f'{f.name}, {metric_name(f.metric).split(" ×")[0]}'
         rows.append(dict(name=name, key=f.study, ratio=ratio, said=f"{ratio['text']}, {said}"))
     if not rows: return self.without_ratios()

@@ -21,7 +21,7 @@ from .reading import saved_rows
 from .names import colour, source_name, use_style
 from .sentences import ratio_words
 from .tables import metric_name
-from .verdicts import study_verdicts, verdicts_on
+from .verdicts import margin_words, study_verdicts, verdicts_on
 from ..study.pages import CSS, INDEX, link_pages, published_pages, study_of, to_html
 
 # %% ../../nbs/report/front.ipynb #62c07f1a
@@ -50,11 +50,6 @@ def front_families() -> tuple: # Of `FamilyStudy`, teachers without a usable pri
     return tuple(sorted(known, key=lambda f: [*PRIORS,f.study].index(f.study)))
 
 # %% ../../nbs/report/front.ipynb #44aa571b
-def _margin(row):
-    "A verdict, with the margin of its claim where it is not 1"
-    at = re.search(r'a/b < ([\d.]+)', row['criterion'])
-    return row['verdict']+(f" (below {at[1]})" if at and float(at[1])!=1 else '')
-
 def paid(
     row:dict # Of `Front.rows`
 ) -> bool: # By its claim, and by its interval
@@ -76,7 +71,7 @@ class Front:
         judged = study_verdicts(st)
         def verdict(a, b):
             found = verdicts_on(st.claims, judged, family.metric, a, b)
-            return _margin(found[0]) if found else ''
+            return found[0]['verdict']+margin_words(found[0]) if found else ''
         asked,arms = family.asks.get('guided'),{**family.data, **family.free}
         return dict(family=family, prior=PRIORS.get(family.study, 'usable'), label=label,
                     free=self.page.ratios(family).get(label), verdict=verdict(free, data),
