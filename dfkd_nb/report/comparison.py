@@ -20,6 +20,7 @@ from .rows import (REAL_FLOOR, TEACHER, Lookup, measured, shipped_rows, student_
 from .sentences import say
 from .tables import METRICS, describe, metric_name, p_value, results_table, small_number, text_table
 from .verdicts import estimate_words, of_family, study_verdicts, verdict_html, verdicts_on
+from ..study.results import average
 
 # %% ../../nbs/report/comparison.ipynb #a3c92cab
 RAW_BITS = 8 # Of a pixel's channel that is stored as it is: what a model of images has to beat
@@ -199,7 +200,7 @@ def end_ratio(self:ComparisonPage,
     x,y = x[both],y[both]
     if not len(both) or min(x.min(),y.min())<=0: return None
     r = error_ratio(x, y)
-    return dict(r, text=estimate_words(r|dict(estimate=r['value'])), guided=x.mean(), unguided=y.mean())
+    return dict(r, text=estimate_words(r|dict(estimate=r['value'])), guided=average(term, x), unguided=average(term, y))
 
 @patch
 def losses(self:ComparisonPage,
@@ -232,11 +233,11 @@ def longer(self:ComparisonPage) -> list: # Sentences
             x,y = (self.per_seed(s, metric, arm) for arm in ('B','B-double'))
             both = x.index.intersection(y.index)
             if not len(both): return None
-            return [describe(dict(value=v[both].mean(), lo=math.nan), metric) for v in (x,y)]
+            return [describe(dict(value=average(metric, v[both]), lo=math.nan), metric) for v in (x,y)]
         mse,bits = means('mse'),means('bpd')
         more = f'; bits/dim go from {bits[0]} to {bits[1]}' if bits else ''
         said.append(f"Arm B on {NAMES[s]}, trained for twice the steps: held-out MSE (×10³) goes from {mse[0]} to "
-                    f"{mse[1]}{more} (means over equal seeds; geometric mean of the ratios of MSE {r['text']}).")
+                    f"{mse[1]}{more} (geometric means over equal seeds; ratio of MSE {r['text']}).")
     return said
 
 # %% ../../nbs/report/comparison.ipynb #550af540

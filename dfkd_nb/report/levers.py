@@ -16,6 +16,7 @@ from .names import source_name
 from .reading import lacking, read_study, saved_rows
 from .sentences import bullets, ratio_words, say
 from .tables import METRICS, text_table
+from ..study.results import average
 
 # %% ../../nbs/report/levers.ipynb #7983b66f
 LEVERS = { # Arm, or shape → what was changed, and how: as workflow/config/student-levers.yaml says
@@ -139,8 +140,9 @@ def table(self:LeversPage):
         cells = [lever_name(*row, self.base), partner, f'{size:,}' if size else '–']
         for judge in judges:
             for m in JUDGED:
-                if row==self.base: cells.append(f"{self.by_seed(judge, row, m).mean()*METRICS[m][2]:{METRICS[m][3]}}")
-                else: cells.append(self.ratio_text(judge, row, m))
+                if row!=self.base: cells.append(self.ratio_text(judge, row, m)); continue
+                mean = average(m, self.by_seed(judge, row, m))
+                cells.append(f"{mean*METRICS[m][2]:{METRICS[m][3]}}")
         lines.append(cells)
     students = {j:df[df.metric.isin(JUDGED)&(df.model=='student')] for j,df in self.seen.items() if len(df)}
     scaled = ', '.join(f'{METRICS[m][0]}' for m in JUDGED)

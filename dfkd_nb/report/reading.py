@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['COMMANDS', 'WHO', 'SHORT', 'TESTS', 'COMPARED', 'how_to_make', 'lacking', 'declared_claims', 'term_weights_of',
-           'run_settings', 'first_run', 'saved_rows', 'summary', 'side_tables', 'saved_tests', 'trace_ends',
-           'SavedStudy', 'read_study', 'read_classifiers', 'published_values', 'study_line', 'nothing_yet']
+           'run_settings', 'first_run', 'saved_rows', 'summary', 'network_times', 'side_tables', 'saved_tests',
+           'trace_ends', 'SavedStudy', 'read_study', 'read_classifiers', 'published_values', 'study_line',
+           'nothing_yet']
 
 # %% ../../nbs/report/reading.ipynb #ec194c4a
 from dataclasses import MISSING, fields
@@ -15,6 +16,7 @@ import pandas as pd
 from ..claims import ALIKE, load_claims, parse_claims
 from ..files import read_json, repo_root, strict_yaml
 from ..integrity import verify_file
+from ..stats import log_interval
 from ..study.results import KEYS, load_results, read_table, summarise
 from ..synthesis.recipe import Recipe, Step
 
@@ -121,9 +123,27 @@ def summary(
     by:list, # Columns that tell the lines of a table apart; absent ones are empty (0, '')
 ) -> pd.DataFrame: # `by` and `SHORT`
     "Means over seeds; of no rows an empty table"
-    if not len(rows): return pd.DataFrame(columns=[*by,*SHORT])
+    return summarise(_filled(rows, by), by) if len(rows) else pd.DataFrame(columns=[*by,*SHORT])
+
+def _filled(rows, by):
+    "The same rows with every column of `by`"
     empty = {k:0 if k in ('width','size') else '' for k in by if k not in KEYS}
-    return summarise(rows.assign(**{k:rows[k].fillna(v) if k in rows else v for k,v in empty.items()}), by)
+    return rows.assign(**{k:rows[k].fillna(v) if k in rows else v for k,v in empty.items()})
+
+def network_times(
+    lines:pd.DataFrame, # `summary` by `WHO`
+    rows:pd.DataFrame, # What it is a summary of
+) -> pd.DataFrame: # `lines`, of which those of one network have the same times
+    "The time that a network takes is not that of what it learned from: geometric mean over all runs that have it"
+    times = _filled(rows[rows.metric.str.endswith('_ms')], WHO)
+    if not len(times): return lines
+    sizes = _filled(rows[rows.metric.str.contains('parameters')], WHO).groupby(WHO).value.max().rename('parameters')
+    alike = ['model','width','shape','parameters','n','metric','protocol']
+    measured = times.join(sizes, on=WHO).groupby(alike).value
+    pooled = {k:log_interval(v, unit='runs') for k,v in measured if len(v)>1 and v.min()>0}
+    def one(r): return r | pooled.get(tuple(r[k] for k in alike), {})
+    of_network = [one(r) for r in lines.join(sizes, on=WHO).to_dict('records')]
+    return pd.DataFrame(of_network)[list(lines)]
 
 def side_tables(
     folder:Path, # Holds `<run>/seed=<seed>/<name>`
@@ -176,7 +196,7 @@ class SavedStudy(SimpleNamespace):
     "Tables of a study; those over seeds are made of `raw` when they are asked for"
     def __getattr__(self, name):
         if name not in vars(self).get('raw', ()): raise AttributeError(f"{name!r}: a study has {sorted(vars(self))}")
-        vars(self)[name] = summary(self.raw[name], WHO)
+        vars(self)[name] = network_times(summary(self.raw[name], WHO), self.raw[name])
         return vars(self)[name]
 
 def read_study(
@@ -251,7 +271,7 @@ def study_line(
 ) -> str: # Markdown
     "Which study a page shows, and what its intervals mean"
     one = f'one seed: intervals are over {unit} and do not contain the chance of training'
-    many = f'{st.seeds} seeds; intervals are Student’s t over seeds'
+    many = f'{st.seeds} seeds; errors and times are geometric means, intervals Student’s t over seeds'
     return f"Study **`{st.study}`**, dataset **{st.dataset}**, {one if st.seeds==1 else many}."
 
 def nothing_yet(

@@ -73,7 +73,7 @@ def closeness(self:SteeringPage) -> str: # A sentence; empty without sets
     equal = seeds[0]
     for own in seeds[1:]: equal = equal.intersection(own)
     if not len(equal): return ''
-    mean = {s:v[equal].mean() for s,v in by_source.items() if len(v)}
+    mean = {s:average('fd', v[equal]) for s,v in by_source.items() if len(v)}
     n = find(self.studies['good'].evaluate, 'fd', **_of_set('guided'))['n']
     moved = 'brings' if mean['guided']<mean['unguided'] else 'does not bring'
     beside = f"; the teacher’s own samples lie at {mean['prior']:.0f}" if 'prior' in mean else ''

@@ -16,6 +16,7 @@ from .names import METHODS, source_name, student_name
 from .reading import first_run, lacking
 from .sentences import difference, in_words, say
 from .tables import METRICS, Html, describe, find, metric_name, p_value, percent, small_number, text_table
+from ..study.results import average
 
 # %% ../../nbs/report/verdicts.ipynb #60038746
 RULE = ('One rule: a one-sided test at 5 % on paired values, p adjusted by Holm over all claims of the table. Those '
@@ -219,7 +220,7 @@ def _falls(st, c, own):
     said,ends = [],st.tables['traces']
     for m in c.metric:
         for a,b in zip(c.a.each(),c.b.each()):
-            x,y = (per_seed(ends, m, **w).mean() for w in (a,b))
+            x,y = (average(m, v) if len(v) else math.nan for v in (per_seed(ends, m, **w) for w in (a,b)))
             if not math.isnan(x+y): said.append(f"{metric_name(m)}: {source_name(a['source'],own)} {percent(x/y-1)}")
     return '; '.join(said)
 
