@@ -260,7 +260,7 @@ def results_table(
     narrow = ';padding-left:.3em;padding-right:.6em' if len(metrics)>4 else ''
     def title(m): return f'{METRICS[m][0]} {METRICS[m][1]}'.replace('½','→ ½')
     def line(label):
-        grey = ' style="color:#6b7580;font-style:italic"' if label in references else ''
+        grey = ' style="color:var(--soft,#6b7580);font-style:italic"' if label in references else ''
         cells = ''.join(f'<td style="text-align:right{narrow}">{found.cell(label,m)}</td>' for m in metrics)
         return f'<tr{grey}><td>{escape(label)}</td>{cells}</tr>'
     head = ''.join(f'<th style="text-align:right{narrow}">{title(m)}</th>' for m in metrics)
