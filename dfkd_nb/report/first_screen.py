@@ -107,9 +107,10 @@ def _said(texts): return [' '.join(o.get_text().split()) for o in texts if re.se
 def _axes_words(ax):
     "What one pair of axes says of itself"
     across,up = _said([ax.xaxis.label]),_said([ax.yaxis.label])
-    rows = [o for o in _said(ax.get_yticklabels()) if re.search(r'[^\W\d]{2}', o)]          # no 10², no −5
+    rows = [o for o in _said(ax.get_yticklabels()) if re.search(r'[^\W\d]{2}', o) and '$' not in o]  # no 10², no −5
     legend = ax.get_legend()
     lists = [rows, _said(ax.texts), _said(legend.get_texts()) if legend else []]
+    if ax.images and rows: rows[0] = f'Rows of images: {rows[0]}'
     titles = [o for where in ('left','center','right') if (o := ' '.join(ax.get_title(where).split()))]
     return [*titles, *([' against '.join(up+across)] if up+across else []), *(', '.join(o) for o in lists if o)]
 
