@@ -8,7 +8,7 @@ __all__ = ['BEST', 'FIGURE', 'HELD_OUT', 'learner', 'AutoencoderPage', 'sheets']
 # %% ../../nbs/report/autoencoder.ipynb #32c369d5
 import itertools
 import math
-import matplotlib.pyplot as plt, numpy as np
+import numpy as np
 from fastcore.basics import patch
 from IPython.display import display
 from ..claims import per_seed

@@ -391,7 +391,7 @@ def curves(self:FamiliesPage,
     for label,rows in points.items(): line(ax, rows, label, 'ks--' if label=='teacher' else 'o-')
     ax.set(xscale='log', yscale='log', xlabel=family.over, ylabel=metric_name(family.metric))
     ax.set_xticks(list(family.curve.values()), list(family.curve.values()))
-    plain_log(ax.yaxis)
+    ax.xaxis.set_minor_locator(plt.NullLocator()); plain_log(ax.yaxis)
     ax.legend(fontsize=8, bbox_to_anchor=(1.01,1), loc='upper left'); show_figure()
 
 @patch

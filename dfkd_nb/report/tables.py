@@ -116,7 +116,9 @@ def small_number(
     v:float # Any
 ) -> str: # Three digits, or a dash where there is none
     "A number of no particular metric"
-    return '–' if math.isnan(v) else f'{v:,.3g}'.replace('-','−')
+    if math.isnan(v): return '–'
+    three = f'{v:.3g}'
+    return (f'{float(three):,.0f}' if abs(v)>=999.5 else three).replace('-','−')
 
 def p_value(
     p:float # 0 … 1
