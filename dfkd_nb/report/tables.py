@@ -116,7 +116,9 @@ def small_number(
     v:float # Any
 ) -> str: # Three digits, or a dash where there is none
     "A number of no particular metric"
-    return '–' if math.isnan(v) else f'{v:,.3g}'.replace('-','−')
+    if math.isnan(v): return '–'
+    three = f'{v:.3g}'
+    return (f'{float(three):,.0f}' if abs(v)>=999.5 else three).replace('-','−')
 
 def p_value(
     p:float # 0 … 1
@@ -260,7 +262,7 @@ def results_table(
     narrow = ';padding-left:.3em;padding-right:.6em' if len(metrics)>4 else ''
     def title(m): return f'{METRICS[m][0]} {METRICS[m][1]}'.replace('½','→ ½')
     def line(label):
-        grey = ' style="color:#6b7580;font-style:italic"' if label in references else ''
+        grey = ' style="color:var(--soft,#6b7580);font-style:italic"' if label in references else ''
         cells = ''.join(f'<td style="text-align:right{narrow}">{found.cell(label,m)}</td>' for m in metrics)
         return f'<tr{grey}><td>{escape(label)}</td>{cells}</tr>'
     head = ''.join(f'<th style="text-align:right{narrow}">{title(m)}</th>' for m in metrics)
