@@ -154,6 +154,18 @@ class Front:
                 f"for {better(drawing)} that draw ({others(drawing)}). By themselves they did so for {better(alone)} "
                 f"that draw ({others(alone)}).")
 
+    def control(self) -> str: # Markdown, a sentence; empty without such students
+        "What stands behind a ratio below 1: real images gain by the mixture too"
+        found = [f for f in self.page.there if f.study=='autoencoder']
+        if not found: return ''
+        raw,mixture = self._study('autoencoder-control')[0].raw['evaluate'],_student('B', 'prior+real', **_NARROW)
+        free,metric = next(iter(found[0].free.values())),found[0].metric
+        ratio = ratio_words(per_seed(self.page.st(found[0]).raw['evaluate'], metric, **free),
+                            per_seed(raw, metric, **mixture))
+        if not ratio: return ''
+        return (f"Real images gain by such a mixture as well: over half N(0, I), half real images, the "
+                f"{found[0].name}’s student without data is at {ratio['text']}.")
+
     def steering(self) -> str: # Markdown, a sentence; empty without such students
         "Whether it is the guidance that helps, and not any picture"
         said = []
@@ -254,7 +266,7 @@ held-out error of its students relative to students of real images](../{FRONT_FI
 
 Ratios of students' errors on held-out data, with 95 % intervals over five seeds: below 1 the first is better. \
 *In italics*: the verdict on a claim that was fixed before the run; *not settled* is no claim of equality. \
-{front.steering()}
+{front.steering()} {front.control()}
 
 <details><summary>What was compared, and how</summary>
 Geometric means over equal seeds, Student's intervals. The verdict is on the claim of the study (of its margin, where \

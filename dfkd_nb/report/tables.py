@@ -185,6 +185,8 @@ def side_by_side(
     cells = ''.join(f'<div style="flex:1 1 440px;min-width:0;overflow-x:auto">{t}</div>' for t in tables)
     return Html(f'<div style="display:flex;gap:2.5rem;flex-wrap:wrap">{cells}</div>')
 
+_LOGS = ', of logarithms' # How labels of `stats.log_interval` end
+
 def _merged(kinds):
     "Labels that differ in their numbers alone, where there are more than two of them, as one with a range"
     groups = {}
@@ -194,7 +196,8 @@ def _merged(kinds):
         return form.format(*(f'{min(s)} to {max(s)}' if len(set(s))>1 else s[0] for s in slots))
     merged = []
     for form,ks in groups.items(): merged += ks if len(ks)<3 else [one(form,ks)]
-    return merged
+    both = [k for k in merged if k+_LOGS in merged]
+    return [k+' (errors: of logarithms)'*(k in both) for k in merged if k.removesuffix(_LOGS) not in both or k in both]
 
 def _provenance(df, metrics):
     "What the columns have in common, said once; what differs, per column"
