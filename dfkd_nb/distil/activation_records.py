@@ -76,7 +76,7 @@ class ActivationRecord:
 
     def check(self,
         net:Classifier # Network to use the record with
-    ) -> 'Record': # Itself
+    ) -> 'ActivationRecord': # Itself
         "Raise `ValueError` unless the record was made from this very network"
         shapes = net.shapes(net.preactivations)
         if shapes!=self.shapes:
