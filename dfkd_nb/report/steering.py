@@ -19,6 +19,7 @@ from .reading import lacking, nothing_yet, read_study, saved_rows, summary
 from .sentences import say
 from .tables import describe, find
 from .verdicts import study_verdicts, verdicts_on
+from ..study.results import average
 
 # %% ../../nbs/report/steering.ipynb #8f8319e2
 _IMAGES = 3000 # On which the first teacher's students are compared
