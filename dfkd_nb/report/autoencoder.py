@@ -8,12 +8,12 @@ __all__ = ['BEST', 'FIGURE', 'HELD_OUT', 'learner', 'AutoencoderPage', 'sheets']
 # %% ../../nbs/report/autoencoder.ipynb #32c369d5
 import itertools
 import math
-import matplotlib.pyplot as plt, numpy as np
+import numpy as np
 from fastcore.basics import patch
 from IPython.display import display
 from ..claims import per_seed
 from .figures import cut_tiles, show_tiles
-from .first_screen import beliefs, error_ratio, ratios_beside_pictures
+from .first_screen import beliefs, error_ratio, ratios_beside_pictures, show_figure
 from .names import source_name
 from .reading import lacking, nothing_yet, read_study, saved_rows, summary, WHO
 from .rows import TEACHER
@@ -216,7 +216,7 @@ def figure(self:AutoencoderPage):
     rows[1:] = sorted(rows[1:], key=lambda r: r['ratio']['value'], reverse=True)
     seeds = f'95 %, {self.st.seeds} seeds' if self.st.seeds>1 else 'one seed'
     ratios_beside_pictures(rows, f'held-out error ÷ that with data ({seeds})', self.finding())
-    plt.show()
+    show_figure()
 
 def sheets(
     page:AutoencoderPage, # Page
@@ -235,7 +235,7 @@ def strips(self:AutoencoderPage):
     if not files: return say(lacking('Pictures of the sources', self.study))
     rows = [cut_tiles(f, 10)[:1] for f in files.values()]
     show_tiles(np.concatenate(rows), 10, labels=list(files), title='Ten images of every source, first seed')
-    plt.show()
+    show_figure()
     said = 'Real images are held-out private ones, which only the evaluation opens.'
     say(said+' Guided and unguided images start from the same noise and the same prompts.')
 
@@ -326,4 +326,4 @@ def decoded(self:AutoencoderPage):
         labels = ['teacher']+[learner(r['arm'],r['source']) if r['source'] else f"arm {r['arm']}" for r in who]
         title = 'The same latents, decoded by the teacher and by students'
         show_tiles(tiles, 10, labels=labels[:len(tiles)], title=title)
-        plt.show()
+        show_figure()

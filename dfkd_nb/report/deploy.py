@@ -12,7 +12,7 @@ from IPython.display import display
 from ..claims import part_values, weigh
 from ..files import data_dir, read_json
 from .figures import learning_curves, plain_log, still_falling
-from .first_screen import beliefs
+from .first_screen import beliefs, show_figure
 from .labels import spread_apart
 from .names import SPARE_COLOURS, colour, source_name, student_name
 from .reading import WHO, lacking, nothing_yet, read_study, saved_rows
@@ -277,7 +277,7 @@ def figure(self:DeployPage):
     place = ax.transData.transform([xy for _,xy,_ in said])
     for (text,xy,ink),(_,y),moved in zip(said, place, spread_apart(place[:,1]+12, 16)):
         ax.annotate(text, xy, (0,(moved-y)*72/ax.figure.dpi), textcoords='offset points', color=ink, fontsize=9)
-    ax.set_title(self.finding()); plt.show()
+    ax.set_title(self.finding()); show_figure()
 
 @patch
 def calibration(self:DeployPage):
@@ -332,7 +332,7 @@ def curves(self:DeployPage):
     inks = {k:r['source'] if firsts[r['source']]==k else named[k] for k,r in runs.items()}
     curves = curves.assign(key=curves.run.map(inks), name=curves.run.map(named))
     learning_curves(curves, titles)
-    plt.show()
+    show_figure()
     metric = 'held_out_gen_sse'
     moved = {name:still_falling(g, metric) for name,g in curves[curves.metric==metric].groupby('name', sort=False)}
     steps = sorted({f"{r['steps']:,}" for r in runs.values()})

@@ -14,7 +14,7 @@ from IPython.display import Image, display
 from ..claims import per_seed
 from ..files import repo_root
 from .reading import WHO, lacking, read_study, saved_rows, summary
-from .first_screen import beliefs, error_ratio, labelled_ratios
+from .first_screen import beliefs, error_ratio, labelled_ratios, show_figure
 from .sentences import ratio_words, say
 from .figures import plain_log, show_strips, tile_rows
 from .tables import METRICS, describe, find, metric_name, results_table, text_table
@@ -55,12 +55,13 @@ FAMILY_STUDIES = (
            'A ladder VAE of Fashion-MNIST garments; students have 12 times fewer parameters. Held-out reconstruction.',
            asks={'guided':('guided','own samples')}),
     FamilyStudy('autoencoder', 'autoencoder', 'mse', {'real images':_of('B', 'real', **_NARROW)},
-           {'½ N(0, I), ½ guided, through the teacher':_of('B-through', 'prior+guided', **_NARROW),
+           {'½ N(0, I), ½ guided, reconstructed by the teacher':_of('B-through', 'prior+guided', **_NARROW),
             'N(0, I) decoded':_of('B', 'prior', **_NARROW),
             'guided':_of('B', 'guided', **_NARROW),
             'unguided':_of('B', 'unguided', **_NARROW)}, ('bpd','decoder_mse'),
            'Stable Diffusion’s kind, whose own prior draws no picture. Held-out reconstruction.',
-           asks={'guided':('½ N(0, I), ½ guided, through the teacher','N(0, I) decoded')}, shows='reconstructions'),
+           asks={'guided':('½ N(0, I), ½ guided, reconstructed by the teacher','N(0, I) decoded')},
+           shows='reconstructions'),
     FamilyStudy('Helmholtz machine', 'family-helmholtz', 'marginal_kl',
            {'wake-sleep on the data':_of('C', 'real', **_SMALL)},
            {'shared noise':_of('A', '', **_SMALL),
@@ -210,7 +211,7 @@ def figure(self:FamiliesPage):
         rows.append(dict(name=name, key=f.study, ratio=ratio, said=f"{ratio['text']}, {said}"))
     if not rows: return self.without_ratios()
     labelled_ratios(rows, 'error without data ÷ error with data (95 %, equal seeds)').set_title(self.finding())
-    plt.show()
+    show_figure()
 
 @patch
 def believe(self:FamiliesPage):
@@ -259,7 +260,7 @@ def arms(self:FamiliesPage,
     error = metric_name(family.metric).split(' ×')[0]
     ax = labelled_ratios(rows, f'{error} ÷ that of a student with data (95 %)')
     ax.set_title(f"Of those without data, the lowest {error} has “{best['name']}”")
-    plt.show()
+    show_figure()
 
 @patch
 def compared(self:FamiliesPage,
@@ -362,7 +363,8 @@ def picture(self:FamiliesPage,
 ):
     "What its models make"
     figure = self.st(family).figures/'models.png'
-    if figure.is_file(): return display(Image(data=figure.read_bytes()))
+    alt = f'What the models of the {family.name} make: teacher and students, each under its name, beside real data'
+    if figure.is_file(): return display(Image(data=figure.read_bytes(), alt=alt))
     def run(w): return '-'.join([w['arm'], w['source'] or 'none', w.get('shape') or f"w{w['width']}"])
     def sheets(names): return {k:self.st(family).figures/f'{family.shows}_{v}.png' for k,v in names.items()}
     samples = family.shows=='samples'
@@ -372,7 +374,7 @@ def picture(self:FamiliesPage,
     if len(seen)<3: return
     shared = 'Samples, first seed; in a column, teacher and students share their noise'
     show_strips(seen, title=shared if samples else 'Reconstructions of held-out images, first seed')
-    plt.show()
+    show_figure()
 
 @patch
 def curves(self:FamiliesPage,
@@ -390,8 +392,8 @@ def curves(self:FamiliesPage,
     for label,rows in points.items(): line(ax, rows, label, 'ks--' if label=='teacher' else 'o-')
     ax.set(xscale='log', yscale='log', xlabel=family.over, ylabel=metric_name(family.metric))
     ax.set_xticks(list(family.curve.values()), list(family.curve.values()))
-    plain_log(ax.yaxis)
-    ax.legend(fontsize=8, bbox_to_anchor=(1.01,1), loc='upper left'); plt.show()
+    ax.xaxis.set_minor_locator(plt.NullLocator()); plain_log(ax.yaxis)
+    ax.legend(fontsize=8, bbox_to_anchor=(1.01,1), loc='upper left'); show_figure()
 
 @patch
 def spent(self:FamiliesPage,
@@ -422,7 +424,7 @@ def depth(self:FamiliesPage,
             line(ax, {k:r for k in levels if (r := find(st.evaluate, f'own_{k}', **who))}, label)
         ax.set(title=f'students of width {width}', xlabel='latents that are the student’s own', ylabel='KL, nats')
         ax.legend()
-    fig.tight_layout(); plt.show()
+    fig.tight_layout(); show_figure()
     rows = {f'{label}, width {w}':dict(model='student', arm=arm, source='', width=w)
             for w in widths for arm,label in ways.items()}
     shown = [f'own_{k}' for k in (levels[0], levels[len(levels)//2], levels[-1])]

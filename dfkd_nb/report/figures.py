@@ -270,8 +270,10 @@ def learning_curves(
             mean = g.groupby('step').value.mean()
             ax.plot(mean.index, mean, color=c, lw=2, label=name)
         ax.set(title=title, xlabel='optimiser step', yscale='log')
-        ax.yaxis.set_minor_formatter(plt.matplotlib.ticker.LogFormatter(minor_thresholds=(2,.5)))
-        ax.tick_params(which='minor', labelsize=8)
+        low,high = ax.get_ylim()
+        if high>5*low: plain_log(ax.yaxis)
+        else:                                                                       # too short for 1, 2, 5
+            for of in (ax.yaxis.set_major_formatter,ax.yaxis.set_minor_formatter): of('{x:g}')
     handles = {}
     for ax in axes.flat: handles |= {l.get_label():l for l in ax.lines if not l.get_label().startswith('_')}
     fig.legend(handles.values(), handles.keys(), loc='outside lower center', ncols=4); sns.despine(fig=fig)

@@ -116,7 +116,9 @@ def small_number(
     v:float # Any
 ) -> str: # Three digits, or a dash where there is none
     "A number of no particular metric"
-    return '–' if math.isnan(v) else f'{v:,.3g}'.replace('-','−')
+    if math.isnan(v): return '–'
+    three = f'{v:.3g}'
+    return (f'{float(three):,.0f}' if abs(v)>=999.5 else three).replace('-','−')
 
 def p_value(
     p:float # 0 … 1
@@ -183,6 +185,8 @@ def side_by_side(
     cells = ''.join(f'<div style="flex:1 1 440px;min-width:0;overflow-x:auto">{t}</div>' for t in tables)
     return Html(f'<div style="display:flex;gap:2.5rem;flex-wrap:wrap">{cells}</div>')
 
+_LOGS = ', of logarithms' # How labels of `stats.log_interval` end
+
 def _merged(kinds):
     "Labels that differ in their numbers alone, where there are more than two of them, as one with a range"
     groups = {}
@@ -192,7 +196,8 @@ def _merged(kinds):
         return form.format(*(f'{min(s)} to {max(s)}' if len(set(s))>1 else s[0] for s in slots))
     merged = []
     for form,ks in groups.items(): merged += ks if len(ks)<3 else [one(form,ks)]
-    return merged
+    both = [k for k in merged if k+_LOGS in merged]
+    return [k+' (errors: of logarithms)'*(k in both) for k in merged if k.removesuffix(_LOGS) not in both or k in both]
 
 def _provenance(df, metrics):
     "What the columns have in common, said once; what differs, per column"
@@ -260,7 +265,7 @@ def results_table(
     narrow = ';padding-left:.3em;padding-right:.6em' if len(metrics)>4 else ''
     def title(m): return f'{METRICS[m][0]} {METRICS[m][1]}'.replace('½','→ ½')
     def line(label):
-        grey = ' style="color:#6b7580;font-style:italic"' if label in references else ''
+        grey = ' style="color:var(--soft,#6b7580);font-style:italic"' if label in references else ''
         cells = ''.join(f'<td style="text-align:right{narrow}">{found.cell(label,m)}</td>' for m in metrics)
         return f'<tr{grey}><td>{escape(label)}</td>{cells}</tr>'
     head = ''.join(f'<th style="text-align:right{narrow}">{title(m)}</th>' for m in metrics)

@@ -62,7 +62,7 @@ td { white-space:nowrap } td:first-child { white-space:normal; min-width:9em }
 .text_cell_render td { white-space:normal }
 thead th { border-bottom:2px solid var(--ink); vertical-align:bottom }
 tbody tr:hover { background:var(--wash) }
-caption { caption-side:top; text-align:left; padding:.3em 0; color:var(--soft); max-width:46em }
+caption { caption-side:top; text-align:left; padding:.3em 0; color:var(--soft); max-width:min(46em,92vw) }
 caption summary { cursor:pointer; color:var(--link) }
 img,svg { max-width:100%; height:auto; background:#fff; border-radius:4px }
 .output_png,.output_svg,.output_jpeg { margin:1.2em 0 }
@@ -75,13 +75,22 @@ footer { margin-top:4rem; padding-top:1rem; border-top:1px solid var(--line); fo
 @media (max-width:40rem) {
   body { font-size:16px } main { padding:1rem .8rem 3rem } h1 { font-size:1.6rem }
   body>header { position:static; padding:.5em .8rem } html { scroll-padding-top:0 } .menu { flex-basis:100% }
-  .output_png img,.output_svg svg { max-width:max(100%,40rem) }
+  p:has(>img) { overflow-x:auto }
+  .output_png img,.output_svg svg,p>img { max-width:max(100%,40rem) }
   table { font-size:.78rem } th,td { padding:.3em .4em } td,td:first-child { white-space:normal; min-width:0 } }
 @media print {
-  body>header,.contents,.code,caption summary { display:none!important }
+  @page { margin:16mm 14mm } :root:root:root { color-scheme:light } body { font-size:11pt }
+  body>header,.contents,.input,.code,caption summary { display:none!important }
   details::details-content { content-visibility:visible; height:auto } main { max-width:none; padding:0 }
-  .output_area,.text_cell_render { overflow:visible } table { font-size:.7rem } td { white-space:normal }
-  h1,h2,h3,h4,caption { break-after:avoid } tr,img,svg { break-inside:avoid } thead { display:table-header-group } }
+  .output_area,.text_cell_render,main div[style*=overflow] { overflow:visible!important }
+  main div[style*="display:flex"] { display:block!important }
+  table { font-size:.7rem } td { white-space:normal } thead { display:table-header-group }
+  img,svg { max-height:22cm; width:auto }
+  h1 { margin-top:0 } h2,h3,h4 { margin-top:1.4em } h1,h2,h3,h4 { text-wrap:wrap }
+  h1,h2,h3,h4,caption,thead,tr,li,img,svg,table:not(:has(tr:nth-child(13))) { break-inside:avoid }
+  h1,h2,h3,h4,caption,thead,tr:first-child,p:has(>b:only-child),p:has(+ul,+ol) { break-after:avoid }
+  tr:last-child { break-before:avoid }
+  .text_cell:has(h1:last-child,h2:last-child,h3:last-child,h4:last-child) { break-after:avoid } }
 """.replace('INVERT', 'filter:invert(1) hue-rotate(180deg)')
 TEMPLATE = """{%- extends 'basic/index.html.j2' -%}
 {% block input %}<div class="code">{{ super() }}</div>{% endblock input %}"""
