@@ -34,7 +34,7 @@ class Quoted:
         **students # What its students share, e.g. `width`, `shape`
     ):
         self.st,self.students = read_study(study, root),students
-        self.verdicts = study_verdicts(self.st)
+        self.verdicts,self.said = study_verdicts(self.st),[]     # what was quoted, for those who check it
 
     @property
     def seeds(self) -> int:
@@ -62,6 +62,7 @@ class Quoted:
     def __call__(self, metric, who, **student) -> str: # e.g. `4.12 [3.97, 4.27]`
         "A value with its interval over seeds"
         r = self.row(metric, who, **student)
+        self.said.append((metric, [arm_of(who, **(self.students|student))], describe(r, metric)))
         fewer = r['model']=='student' and r['seeds']!=self.seeds or 1<r['seeds']<self.seeds
         text = describe(r if r['seeds']>1 else r|dict(lo=math.nan), metric)
         return text+(f" ({r['seeds']} seed{'s' if r['seeds']>1 else ''})" if fewer else '')
@@ -87,7 +88,9 @@ class Quoted:
     ) -> str: # e.g. `0.83 [0.81, 0.85]`
         "a over b: geometric mean over equal seeds and its interval"
         x,y = (self.by_seed(metric, k, **student) for k in (a,b))
-        return self._found(error_ratio(x, y, self.seeds), metric, f'{a} and {b}')['text']
+        text = self._found(error_ratio(x, y, self.seeds), metric, f'{a} and {b}')['text']
+        self.said.append((metric, [arm_of(k, **(self.students|student)) for k in (a,b)], text))
+        return text
 
     def change(self, metric, a, b, **student) -> str: # e.g. `+16 %`
         "How far the value of a lies above that of b"

@@ -6,7 +6,6 @@
 __all__ = ['autoencoders_told', 'families_told', 'to_the_end_told', 'main_told', 'how_told', 'summary_told', 'findings_text']
 
 # %% ../../nbs/report/told.ipynb #de68f8aa
-from functools import lru_cache
 from .classifiers import ClassifiersPage
 from .deploy import DeployPage
 from .first_screen import error_ratio
@@ -14,7 +13,13 @@ from .quoted import Quoted
 from .reading import published_values, saved_rows, summary
 from .tables import describe
 
-_quoted = lru_cache(maxsize=None)(Quoted) # A study that several sentences are about is read once
+_READ = {} # A study that several sentences are about is read once
+
+def _quoted(study, root='', **students):
+    "As `Quoted`"
+    key = study,root,*students.items()
+    if key not in _READ: _READ[key] = Quoted(study, root, **students)
+    return _READ[key]
 
 # %% ../../nbs/report/told.ipynb #ddda7051
 _MIX,_PLAIN,_N01 = 'B-through/prior+guided','B-through/prior+unguided','B/prior'
@@ -89,8 +94,8 @@ Other families, each with a metric of its own ([their page](../reports/families/
   teacher {gan.value('fd', 'teacher')}. That no data is as good as data: {gan.verdict('Without data')}; that features
   beat pixels: {gan.verdict('Features of the critic')}; that shared noise beats playing on samples:
   {gan.verdict('Shared noise beats')}. That guided images, as half of what encoder and generator learn from, add
-  something: {gan.verdict(_ADD+'its encoder')} in what they reconstruct (held-out MSE {gan.estimate(_ADD+'its encoder')}),
-  {gan.verdict(_ADD+'it draws')} in what they draw (FD
+  something: {gan.verdict(_ADD+'its encoder')} in what they reconstruct (held-out MSE
+  {gan.estimate(_ADD+'its encoder')}), {gan.verdict(_ADD+'it draws')} in what they draw (FD
   {gan.ratio('fd', 'B/prior+guided', 'B/prior', **both)}).
 - *Continual learning*: a hierarchical VAE of garments learns footwear and bags, 300 steps, {old.seeds} seeds; what is
   left of the garments. Replay of the old model's samples: held-out MSE ×10³ {old('mse', 'replay/prior', **same)}, with
@@ -118,8 +123,8 @@ Other families, each with a metric of its own ([their page](../reports/families/
   distillation is {depth('own_0', 'local')} nats from its teacher's (nearer than under shared noise:
   {depth.verdict(given)}), with its own ones {depth('own_5', 'local')}; under shared noise, which minimises just that,
   {depth('own_5', 'A')} (nearer: {depth.verdict('With every latent its own')}); and FD of 512 samples, which neither
-  minimises, is {depth('fd', 'A')} against {depth('fd', 'local')} (better: {depth.verdict('It also draws worse')}). These
-  were fixed before the run. That shared noise beats local distillation on the Helmholtz machine:
+  minimises, is {depth('fd', 'A')} against {depth('fd', 'local')} (better: {depth.verdict('It also draws worse')}).
+  These were fixed before the run. That shared noise beats local distillation on the Helmholtz machine:
   {hm.verdict('Shared noise beats local')}; on the VRNN: {vrnn.verdict('Shared noise beats local')}."""
 
 # %% ../../nbs/report/told.ipynb #95bbf35c
@@ -258,18 +263,19 @@ How to guide (study `guidance`: sets of 512 images, efficientnet-lite0; students
   {q('mse', 'B-long/real', **long)}; ratio {q.ratio('mse', 'B-long/prior', 'B-long/real', **long)}, and FD of what they
   draw {q.ratio('fd', 'B-long/prior', 'B-long/real', **long)}: no difference is found, that it is at most 5 % is
   {q.verdict(free)}. So little is left to add, and guided images *take away*: with half of them guided (two rounds,
-  searched shares) the error is {q.ratio('mse', 'B-long/prior+searched-twice', 'B-long/real', **long)} times that of real
-  images (at most 5 % more: {q.verdict(mixed+data)}; better than prior samples alone: {q.verdict(mixed+worse)}) with an
-  FD of {q.ratio('fd', 'B-long/prior+searched-twice', 'B-long/real', **long)}; with guided prior samples
+  searched shares) the error is {q.ratio('mse', 'B-long/prior+searched-twice', 'B-long/real', **long)} times that of
+  real images (at most 5 % more: {q.verdict(mixed+data)}; better than prior samples alone: {q.verdict(mixed+worse)})
+  with an FD of {q.ratio('fd', 'B-long/prior+searched-twice', 'B-long/real', **long)}; with guided prior samples
   {q.ratio('mse', 'B-long/prior+prior-guided', 'B-long/real', **long)}. After 500 steps on 3,000 images: real
   {q('mse', 'B/real', **many)}, prior samples {q('mse', 'B/prior', **many)}, half prior and half guided (fast step)
   {q('mse', 'B/prior+guided', **many)}, guided {q('mse', 'B/guided', **many)}, unguided
   {q('mse', 'B/unguided', **many)}. No class of garment gains by guided images, in the mean over seeds. More images
-  hardly help anyone at this budget: from 100 to 10,000 held-out errors move little, and everywhere half and half, guided
-  and unguided images follow real images and prior samples in this order, in arms B and C, at widths 8 and 16 (one seed).
-- *A teacher whose own samples are poor* (study `poor-prior`: KL weight 0.001; 600 steps, 1,024 images of every
-  source, {poor.seeds} seeds, 10,000 test images). Guided images lie much closer to the private ones than its own samples
-  do, FD {poor('fd', 'set/guided')} against {poor('fd', 'set/prior')} (unguided {poor('fd', 'set/unguided')}):
+  hardly help anyone at this budget: from 100 to 10,000 held-out errors move little, and everywhere half and half,
+  guided and unguided images follow real images and prior samples in this order, in arms B and C, at widths 8 and 16
+  (one seed).
+- *A teacher whose own samples are poor* (study `poor-prior`: KL weight 0.001; 600 steps, 1,024 images of
+  every source, {poor.seeds} seeds, 10,000 test images). Guided images lie much closer to the private ones than its own
+  samples do, FD {poor('fd', 'set/guided')} against {poor('fd', 'set/prior')} (unguided {poor('fd', 'set/unguided')}):
   {poor.verdict('Guided images lie closer')}. And yet those samples train the better student: held-out MSE ×10³
   {poor('mse', 'B/prior')}, with real images {poor('mse', 'B/real')} (ratio {poor.ratio('mse', 'B/prior', 'B/real')}: no
   difference is found, ±30 % is not excluded); guided prior samples {poor('mse', 'B/prior-guided')}, guided images
@@ -279,8 +285,8 @@ How to guide (study `guidance`: sets of 512 images, efficientnet-lite0; students
   synthesis added nothing here either.
 - *Steps.* A student that sees no image has FD {q.value('fd', 'A-short')} after 350 steps and {q.value('fd', 'A-long')}
   after 19,500 (arm A, batch 32, one seed; root-FID {q.value('root_fid', 'A-short')} and
-  {q.value('root_fid', 'A-long')}). The talk this study began with (the *seed slides*, IIT Mandi 2025) shows two students
-  that should differ by as many steps, with root-FID {printed['student with data']:.2f} and
+  {q.value('root_fid', 'A-long')}). The talk this study began with (the *seed slides*, IIT Mandi 2025) shows two
+  students that should differ by as many steps, with root-FID {printed['student with data']:.2f} and
   {printed['student data-free']:.2f} on CIFAR-10: their agreement is not what these steps give here, and their code is
   not published."""
 
@@ -327,5 +333,5 @@ a teacher ([distil/arms](distil/arms.ipynb)).
 {how_told(root)}
 
 Errors are geometric means over seeds, intervals Student's t over them (of logarithms, for errors), 95 % unless another
-is named; verdicts are those of claims, corrected for all of a study. Those of the first list on the hierarchical VAE: five
-seeds, arm B, width 8 (12 times fewer parameters than the teacher), 600 steps, all 10,000 private test images."""
+is named; verdicts are those of claims, corrected for all of a study. Those of the first list on the hierarchical VAE:
+five seeds, arm B, width 8 (12 times fewer parameters than the teacher), 600 steps, all 10,000 private test images."""
