@@ -3,7 +3,7 @@
     python workflow/check.py sync       modules, notebooks, README, weights and the wheel are in step; lines are short
     python workflow/check.py lint       only the last: ruff, lines of at most 120 characters, no warnings among outputs
     python workflow/check.py notebooks  the tests of the library notebooks, slow cells included
-    python workflow/check.py readme     write README.md from nbs/index.ipynb, reports/index.html, and the menus of pages
+    python workflow/check.py readme     write README.md, numbers in nbs/findings.ipynb, reports/index.html, menus of pages
     python workflow/check.py sums       seal the shipped weights: lists beside them, data/pretrained/README.md
 
 `sync`, `lint` and `notebooks` change nothing and end with 1 if anything is wrong.
@@ -35,20 +35,28 @@ def shown(output):
     "Whether an output has a place in a README"
     return output.get('name')!='stderr' and not any(k.startswith('image/') for k in output.get('data',{}))
 
-def opening_shown(cell):
+TOLD = {'nbs/index.ipynb':'opening_text()', 'nbs/findings.ipynb':'findings_text()'} # Notebook → its generated cell
+
+def cell_shown(cell):
     "The Markdown that a cell shows"
     return ''.join(o.get('data',{}).get('text/markdown','') for o in cell.outputs)
 
-def opening_cell(nb): return next(c for c in nb.cells if c.cell_type=='code' and 'opening_text()' in c.source)
+def told_cell(nb, call): return next(c for c in nb.cells if c.cell_type=='code' and call in c.source)
+
+def told_texts(front=None):
+    "Notebook → what its cell should show, from the results in reports/"
+    from dfkd_nb.report.front import opening_text
+    from dfkd_nb.report.told import findings_text
+    return dict(zip(TOLD, (opening_text(front=front), findings_text())))
 
 def stale_opening():
-    "Whether numbers and figure at the top of the README are those of the committed results"
-    from dfkd_nb.report.front import (FRONT_FIGURE, Front, figure_digest, index_digest, index_text, opening_text,
-                                      results_digest)
+    "Whether the numbers in sentences, and the figure at the top of the README, are those of the committed results"
+    from dfkd_nb.report.front import FRONT_FIGURE, Front, figure_digest, index_digest, index_text, results_digest
     from dfkd_nb.study.pages import INDEX, published_pages, stale_menus
     again,front = 'run `python workflow/check.py readme`',Front()
-    if opening_shown(opening_cell(nbformat.read('nbs/index.ipynb', as_version=4)))!=opening_text(front=front):
-        yield f'nbs/index.ipynb: its table is not what the results in reports/ say; {again}'
+    for path,text in told_texts(front).items():
+        if cell_shown(told_cell(nbformat.read(path, as_version=4), TOLD[path]))!=text:
+            yield f'{path}: its numbers are not what the results in reports/ say; {again}'
     if figure_digest(FRONT_FIGURE)!=results_digest():
         yield f'{FRONT_FIGURE} is not drawn from the results in reports/; {again}'
     made = Path(INDEX).read_text(encoding='utf-8') if Path(INDEX).is_file() else ''
@@ -64,7 +72,7 @@ def readme_text():
     nb.cells = [c for c in nb.cells if not re.search(r'^#\|\s*hide\b', c.source, re.M)]
     for i,c in enumerate(nb.cells):
         if c.cell_type=='code' and re.search(r'^#\|\s*echo:\s*false', c.source, re.M):
-            nb.cells[i] = nbformat.v4.new_markdown_cell(opening_shown(c))
+            nb.cells[i] = nbformat.v4.new_markdown_cell(cell_shown(c))
     for c in nb.cells:
         if c.cell_type!='code': continue
         c.source = re.sub(r'^#\|.*\n?', '', c.source, flags=re.M).strip()
@@ -76,16 +84,17 @@ def readme_text():
     return re.sub(r'(\])\(([^)\s]+)\)', from_root, text).strip()+'\n'
 
 def readme():
-    from dfkd_nb.report.front import (FRONT_FIGURE, figure_digest, index_digest, opening_text, results_digest,
-                                      save_front_figure, save_index)
+    from dfkd_nb.report.front import (FRONT_FIGURE, figure_digest, index_digest, results_digest, save_front_figure,
+                                      save_index)
     from dfkd_nb.study.pages import INDEX, link_pages
     if figure_digest(FRONT_FIGURE)!=results_digest(): save_front_figure()
-    nb = nbformat.read('nbs/index.ipynb', as_version=4)
-    cell,text = opening_cell(nb),opening_text()
-    if opening_shown(cell)!=text:
+    for path,text in told_texts().items():
+        nb = nbformat.read(path, as_version=4)
+        cell = told_cell(nb, TOLD[path])
+        if cell_shown(cell)==text: continue
         data = {'text/markdown':text, 'text/plain':'<IPython.core.display.Markdown object>'}
         cell.outputs = [nbformat.v4.new_output('execute_result', data)]
-        nbformat.write(nb, 'nbs/index.ipynb')
+        nbformat.write(nb, path)
     Path('README.md').write_text(readme_text(), encoding='utf-8')
     if not Path(INDEX).is_file() or index_digest() not in Path(INDEX).read_text(encoding='utf-8'): save_index()
     link_pages()
