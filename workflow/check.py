@@ -3,7 +3,7 @@
     python workflow/check.py sync       modules, notebooks, README, weights and the wheel are in step; lines are short
     python workflow/check.py lint       only the last: ruff, lines of at most 120 characters, no warnings among outputs
     python workflow/check.py notebooks  the tests of the library notebooks, slow cells included
-    python workflow/check.py readme     write README.md, numbers in nbs/findings.ipynb, reports/index.html, menus of pages
+    python workflow/check.py readme     write README.md, findings' numbers, reports/index.html, the menus of pages
     python workflow/check.py sums       seal the shipped weights: lists beside them, data/pretrained/README.md
 
 `sync`, `lint` and `notebooks` change nothing and end with 1 if anything is wrong.
