@@ -121,7 +121,7 @@ def _train_sizes(study):
         if 'real' not in s.sources or how.get('domain','private')!='private': continue
         n,n_real = _or_default('E05_distil', how, 'n', 'n_real')
         asked = n_real if len(s.sources)==1 else math.ceil(n/len(s.sources))
-        if asked>there: yield f"students[{s.block}]: {s.name} takes {asked} real images, and private_train has {there}"
+        if asked>there: yield f"students[{s.block}]: {s.run} takes {asked} real images, and private_train has {there}"
 
 def _public(study):
     "Whether there are public images where they are looked at"

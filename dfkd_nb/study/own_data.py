@@ -8,7 +8,7 @@ __all__ = ['CONFIGS', 'TRAIN', 'TEST', 'PUBLIC', 'VALID', 'TWICE', 'FEWEST', 'SA
            'rehearse', 'look_at', 'check', 'dfkd']
 
 # %% ../../nbs/study/own_data.ipynb #91a8360f
-import argparse, contextlib, copy, dataclasses, os, re, resource, shlex, shutil, subprocess, sys, time
+import argparse, contextlib, copy, dataclasses, os, re, resource, shlex, shutil, statistics, subprocess, sys, time
 from collections import Counter, defaultdict
 from hashlib import sha256
 from pathlib import Path
@@ -270,6 +270,12 @@ def _short(path):
     path,root = Path(path).absolute(),repo_root()
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
+def _command():
+    "What this command is called by: its name, where the shell finds it by that, or else what was typed"
+    called = Path(sys.argv[0])
+    found = called.name!='dfkd' or (path := shutil.which('dfkd')) and called.resolve()==Path(path).resolve()
+    return 'dfkd' if found else shlex.quote(str(called))
+
 def _twice(roles):
     "Pictures that two roles share"
     owner = defaultdict(set)
@@ -289,8 +295,11 @@ def init(
     if not folder.is_dir(): raise ValueError(f"{folder} is no folder; name one that holds pictures")
     name = name or re.sub(r'[^a-z0-9]+', '-', folder.resolve().name.lower()).strip('-')
     if not re.fullmatch(r'[a-z0-9-]+', name): raise ValueError(f"name {name!r}: expected a-z, 0-9 and - (--name)")
-    out = Path(out or root/CONFIGS/f'{name}.yaml')
-    if out.exists(): raise ValueError(f"{out} is there already; remove it, or write another (--out)")
+    given,out = bool(str(out)),Path(out or root/CONFIGS/f'{name}.yaml')
+    taken = [_short(p) for p in (out,root/'data'/name) if p.exists() and not folder.resolve().is_relative_to(p.resolve())]
+    if out.exists():
+        raise ValueError(f"{' and '.join(taken)} {'are' if len(taken)>1 else 'is'} there already; remove what you do not "
+                         "need, or choose another name (--name)"+' and file (--out)'*given)
     if not holds_pictures(folder): raise ValueError(f"{folder} holds no picture of a known kind")
     roles,in_place,about = _examined(folder, public)
     counts = {r:len(v) for r,v in roles.items()}
@@ -311,7 +320,9 @@ def init(
         tmp.write_text(study_text(_short(out), name, folder, dataset, counts, classes, size, about), encoding='utf-8')
         load_study(tmp)                                                          # what is wrong with it is known now
     print(f"{', '.join(f'{r} {k:,}' for r,k in counts.items())}; classes: {', '.join(classes) or 'none'}\n"
-          f'wrote {_short(out)}; next: dfkd check {shlex.quote(_short(out))}')
+          f'wrote {_short(out)}; next: {_command()} check {shlex.quote(_short(out) if Path.cwd()==root else str(out))}\n'
+          'it takes hours; for a first look lower seeds: [0], pretrain.teacher.steps, and n in synthesis_defaults and '
+          'distil (check says what it comes to)')
     return out
 
 # %% ../../nbs/study/own_data.ipynb #a27bfe82
@@ -342,15 +353,20 @@ def _teacher(study):
     name = how['model'] or shipped_class()
     return frozen(build(name, **{**model_class(name).shaped_for((3,how['size'],how['size'])), **how['config']}))
 
-def _seconds(steps, f):
-    "Time of a call that takes some steps, per step; the first is for warming up"
-    started = time.perf_counter(); f(steps)
-    return (time.perf_counter()-started)/steps
+_REPEATS = 3 # Calls that are timed
+
+def _seconds(f):
+    "Median time of a call, after one that warms up: it chooses kernels and takes memory"
+    f(); times = []
+    for _ in range(_REPEATS):
+        started = time.perf_counter(); f()
+        times.append(time.perf_counter()-started)
+    return statistics.median(times)
 
 def _train_teacher(net, batch):
     net,x = copy.deepcopy(net),torch.rand(batch, *net.shape)
     def loss(generator, progress, teacher): return teacher.objective(x, generator, 1.)
-    return lambda steps: fit(Objective(loss, teacher=net.train().requires_grad_(True)), steps, 1e-6)
+    return lambda: fit(Objective(loss, teacher=net.train().requires_grad_(True)), 1, 1e-6)
 
 def _train_student(study, net):
     s = max(study.all_students().values(), key=lambda s: study.needs_images(s.arm))
@@ -358,24 +374,25 @@ def _train_student(study, net):
     model,own = study.shape_of(s)
     images = ImageSet(torch.randint(256, (how['batch'],*net.shape), dtype=torch.uint8), torch.full((how['batch'],),-1))
     distil = Distillation(arm_of(s.arm, net, **how['terms']), net, images, batch=how['batch'], passes=how['batch'])
-    return lambda steps: fit(Objective(distil.loss, student=student_of(net, model, **own), **distil.state), steps, 1e-6)
+    return lambda: fit(Objective(distil.loss, student=student_of(net, model, **own), **distil.state), 1, 1e-6)
 
 def _pipeline(study):
     from dfkd_nb.diffusion.pipeline import load_pipeline            # brings diffusers, which the rest does not need
     return load_pipeline('' if study.generator==own_weights(study.study, 'generator') else study.generator)
 
+_TIMESTEPS = 2 # Of a group
 _FEW = 8 # Images of a group that are drawn to see how long the whole group takes
 
 def _draw(study, source, net, pipe):
-    "The recipe of a set; a function of a number of timesteps: draws a few images of its first group"
+    "The recipe of a set; a function: draws a few images of its first group, in `_TIMESTEPS`"
     from dfkd_nb.guidance.losses import Guidance
     from dfkd_nb.synthesis.dataset import synthesise_group
     how = study.set_settings(source, 0)
     recipe = recipe_from({**packed('E04_synthesise', how)['recipe'], 'seed':0})
-    few = dataclasses.replace(recipe, steps=2, keep=0)
+    few = dataclasses.replace(recipe, steps=_TIMESTEPS, keep=0)
     guidance = Guidance(net, recipe.weights, 0, labels=tuple(how.get('labels', ())))
     classes = FASHION_CLASSES[:1]*len(how.get('classes', ())) or FASHION_CLASSES          # any word takes as long
-    return recipe,lambda steps: synthesise_group(pipe, guidance, few, few.groups[0][:_FEW], classes)
+    return recipe,lambda: synthesise_group(pipe, guidance, few, few.groups[0][:_FEW], classes)
 
 def rehearse(
     study:Study # Checked
@@ -386,19 +403,20 @@ def rehearse(
     net,rows = _teacher(study),[]
     if net is None or not net.makes_images: return rows
     if steps := study.pretrain.teacher.get('steps') if study.teacher==own_weights(study.study, 'teacher') else 0:
-        each = _seconds(3, _train_teacher(net, study.pretrain.teacher.get('batch', 128)))
-        rows.append((f'teacher, {steps:,} steps (measured: 3)', each*steps))
+        each = _seconds(_train_teacher(net, study.pretrain.teacher.get('batch', 128)))
+        rows.append((f'teacher, {steps:,} steps (median of {_REPEATS})', each*steps))
     pipe = _pipeline(study) if study.synthesis else None
     for source in study.synthesis:
         recipe,draw = _draw(study, source, net, pipe)
         k,drawn = sum(s==source for s,_ in study.sets()),min(_FEW, len(recipe.groups[0]))
-        said = f'measured: {drawn} images, 2 of {recipe.steps} timesteps'
-        rows.append((f'{k} sets {source} of {recipe.n:,} ({said})', _seconds(2, draw)*recipe.steps*recipe.n/drawn*k))
+        said = f'median of {_REPEATS}: {drawn} images, {_TIMESTEPS} of {recipe.steps} timesteps'
+        each = _seconds(draw)/_TIMESTEPS/drawn
+        rows.append((f'{k} sets {source} of {recipe.n:,} ({said})', each*recipe.steps*recipe.n*k))
     if study.students:
-        each = _seconds(3, _train_student(study, net))
+        each = _seconds(_train_student(study, net))
         steps = sum(study.training_of(s).get('steps', experiment('E05_distil')['steps'].default)
                     for s in study.all_students().values())
-        rows.append((f'{len(study.all_students())} students, {steps:,} steps (measured: 3)', each*steps))
+        rows.append((f'{len(study.all_students())} students, {steps:,} steps (median of {_REPEATS})', each*steps))
     return rows
 
 # %% ../../nbs/study/own_data.ipynb #b5fa3a4a
