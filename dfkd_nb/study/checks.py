@@ -210,8 +210,8 @@ def _students(study):
     for name,count in Counter(s.name for s in asked).items():
         those = [s for s in asked if s.name==name]
         if count>1:
-            yield (f"students{sorted({s.block for s in those})}: {count} students are called {those[0].run}; give a block "
-                   "a label, or ask for each once")
+            yield (f"students{sorted({s.block for s in those})}: {count} students are called {those[0].run}; give a "
+                   "block a label, or ask for each once")
     made = {}
     for s in asked:
         for k,name in enumerate(n for n in s.sources if n in study.synthesis):

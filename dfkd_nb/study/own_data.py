@@ -296,10 +296,11 @@ def init(
     name = name or re.sub(r'[^a-z0-9]+', '-', folder.resolve().name.lower()).strip('-')
     if not re.fullmatch(r'[a-z0-9-]+', name): raise ValueError(f"name {name!r}: expected a-z, 0-9 and - (--name)")
     given,out = bool(str(out)),Path(out or root/CONFIGS/f'{name}.yaml')
-    taken = [_short(p) for p in (out,root/'data'/name) if p.exists() and not folder.resolve().is_relative_to(p.resolve())]
+    taken = [_short(p) for p in (out,root/'data'/name)
+             if p.exists() and not folder.resolve().is_relative_to(p.resolve())]
     if out.exists():
-        raise ValueError(f"{' and '.join(taken)} {'are' if len(taken)>1 else 'is'} there already; remove what you do not "
-                         "need, or choose another name (--name)"+' and file (--out)'*given)
+        raise ValueError(f"{' and '.join(taken)} {'are' if len(taken)>1 else 'is'} there already; remove what you do "
+                         "not need, or choose another name (--name)"+' and file (--out)'*given)
     if not holds_pictures(folder): raise ValueError(f"{folder} holds no picture of a known kind")
     roles,in_place,about = _examined(folder, public)
     counts = {r:len(v) for r,v in roles.items()}
@@ -319,8 +320,9 @@ def init(
     with atomic(out) as tmp:
         tmp.write_text(study_text(_short(out), name, folder, dataset, counts, classes, size, about), encoding='utf-8')
         load_study(tmp)                                                          # what is wrong with it is known now
+    written = _short(out) if Path.cwd()==root else str(out)
     print(f"{', '.join(f'{r} {k:,}' for r,k in counts.items())}; classes: {', '.join(classes) or 'none'}\n"
-          f'wrote {_short(out)}; next: {_command()} check {shlex.quote(_short(out) if Path.cwd()==root else str(out))}\n'
+          f'wrote {_short(out)}; next: {_command()} check {shlex.quote(written)}\n'
           'it takes hours; for a first look lower seeds: [0], pretrain.teacher.steps, and n in synthesis_defaults and '
           'distil (check says what it comes to)')
     return out
