@@ -491,7 +491,8 @@ def dfkd(
     one.add_argument('--out', default='', help='configuration to write; workflow/config/NAME.yaml by default')
     two = commands.add_parser('check', help='say what is wrong with a study, and what it takes')
     two.add_argument('config', nargs='?', default='', help='configuration; by default the one of your own')
-    two.add_argument('--quick', action='store_true', help='read a sample of the pictures, and take no steps to see how long they last')
+    two.add_argument('--quick', action='store_true',
+                     help='read a sample of the pictures, and take no steps to see how long they last')
     asked = vars(parser.parse_args(args))
     try: dict(init=init, check=check)[asked.pop('command')](**asked)
     except (KeyError,ValueError,OSError) as e: sys.exit(f'error: {e.args[0] if isinstance(e, KeyError) else e}')
