@@ -227,9 +227,11 @@ def test_files():
 
 def tested(path, **how):
     "Whether the tests of a notebook passed, the seconds they took, and what was printed"
+    import matplotlib
     from hypothesis import settings
     from nbdev.test import test_nb
     settings.load_profile('ci')                           # the same examples in every run
+    matplotlib.rcdefaults()                               # a style is set by the notebook that needs it
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said): passed,seconds = test_nb(path, **how)
     print(f'{seconds:6.0f} s  {path.name}{"" if passed else ": failed"}', flush=True)

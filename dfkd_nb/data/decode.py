@@ -10,7 +10,7 @@ import io, warnings
 from functools import cache
 from pathlib import Path
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 # %% ../../nbs/data/decode.ipynb #39e6b69d
 FORMATS = ('PNG','JPEG','MPO','WEBP','AVIF','GIF','BMP','DIB','TIFF','PPM')   # as Pillow calls them
@@ -86,7 +86,8 @@ def decode_image(
         raise ValueError(f"{name} is too large ({e}); make it smaller, or raise PIL.Image.MAX_IMAGE_PIXELS "
                          "if you trust it") from e
     except Exception as e:                                  # Pillow's decoders raise a dozen kinds, none names the file
-        raise ValueError(f"{name} is not a readable image ({e}); remove it, or replace it by a whole copy") from e
+        why = 'of no known kind, or damaged where it begins' if isinstance(e, UnidentifiedImageError) else e
+        raise ValueError(f"{name} is not a readable image ({why}); remove it, or replace it by a whole copy") from e
     odd = any(issubclass(w.category, UserWarning) for w in said)
     return im,tuple(notes)+('odd',)*odd
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LEFT_BEHIND', 'HASHED_ORDER', 'picture_files', 'holds_pictures', 'class_order', 'folder_classes', 'told',
-           'read_pictures', 'image_folder']
+           'picture_bytes', 'read_pictures', 'image_folder']
 
 # %% ../../nbs/data/folders.ipynb #ae200023
 import hashlib, os, unicodedata
@@ -94,7 +94,10 @@ def told(
     rest = ', '.join(f'{k:,} {w}' for w,k in sorted(skipped.items()))
     return f'{n:,} images read'+(f': {read}' if read else '')+(f'; skipped: {rest}' if rest else '')
 
-def _read(file):
+def picture_bytes(
+    file:Path # A picture
+) -> bytes: # As they are
+    "Read a file; `FileNotFoundError` says so of a link that leads nowhere"
     try: return file.read_bytes()
     except FileNotFoundError as e: raise FileNotFoundError(f"{file} is a link to nothing; remove or mend it") from e
 
@@ -134,6 +137,6 @@ def image_folder(
     if strange := sorted({*named}-{None,*classes}):
         raise ValueError(f"{root}: folders {strange} are none of the classes {list(classes)}; rename or list them")
     number = {None:-1} | {c:k for k,c in enumerate(classes)}
-    images,notes = read_pictures(((lambda f=below[p]: _read(f), below[p]) for p in order), size, background)
+    images,notes = read_pictures(((lambda f=below[p]: picture_bytes(f), below[p]) for p in order), size, background)
     return ImageSet(images, torch.tensor([number[n] for n in named]), tuple(classes), str(root),
                     told(len(images), notes, skipped, background), HASHED_ORDER)

@@ -9,6 +9,7 @@ __all__ = ['PALETTE', 'COLOURS', 'RECOLOURED', 'recolour', 'colour_pairs', 'jitt
 # %% ../../nbs/data/recolour.ipynb #c59c4aa9
 import math
 from functools import partial
+from unicodedata import normalize
 import torch, torch.nn.functional as F
 from ..core import to_uint8
 from .images import ImageSet
@@ -55,7 +56,9 @@ def jitter(
     return F.grid_sample(x, grid, mode='bicubic', align_corners=False).clamp(0,1)
 
 # %% ../../nbs/data/recolour.ipynb #42737814
-def _noun(words): return words if words.endswith('trousers') else ('an ' if words[0] in 'aeiou' else 'a ')+words
+def _noun(words):
+    if words.endswith('trousers'): return words
+    return ('an ' if normalize('NFD', words)[0].lower() in 'aeiou' else 'a ')+words         # É is an e
 
 def caption(
     cls:str, # Class name

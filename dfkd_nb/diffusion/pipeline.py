@@ -131,6 +131,8 @@ def load_network(
                          f"{cls.__name__} in config.json, first {bad[0]!r}; restore both files from one model")
     return module
 
+_TOO_LONG = 'sequence-length-is-longer-than-the-specified-maximum' # As transformers marks that it has warned
+
 def load_tokenizer(
     folder:Path, # Tokenizer folder
     text_encoder:CLIPTextModel, # Reads its tokens
@@ -147,6 +149,7 @@ def load_tokenizer(
         raise ValueError(f"{folder} has {len(tokenizer)} tokens and prompts of up to {tokenizer.model_max_length:.0f}, "
                          f"but the text encoder knows {c.vocab_size} tokens and {c.max_position_embeddings} places; "
                          "restore vocabulary and model_max_length (tokenizer_config.json) from the same model")
+    tokenizer.deprecation_warnings[_TOO_LONG] = True                    # diffusers cuts a prompt, and says what it lost
     return tokenizer
 
 def load_scheduler(

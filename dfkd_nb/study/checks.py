@@ -208,9 +208,10 @@ def _students(study):
     "What only the single students show"
     asked = study.asked_students()
     for name,count in Counter(s.name for s in asked).items():
-        blocks = sorted({s.block for s in asked if s.name==name})
+        those = [s for s in asked if s.name==name]
         if count>1:
-            yield f"students{blocks}: {count} students are called {name}; give a block a label, or ask for each once"
+            yield (f"students{sorted({s.block for s in those})}: {count} students are called {those[0].run}; give a "
+                   "block a label, or ask for each once")
     made = {}
     for s in asked:
         for k,name in enumerate(n for n in s.sources if n in study.synthesis):
@@ -218,7 +219,7 @@ def _students(study):
     for (k,name),those in made.items(): yield from _enough(study, name, those, f'students[{k}]')
     for s in asked:
         if set(s.sources)&{'noise','prior','trajectories'} and study.training_of(s).get('n')==0:
-            yield f"students[{s.block}]: {s.name} has n: 0, but {s.source} has no end; say how many images"
+            yield f"students[{s.block}]: {s.run} has n: 0, but {s.source} has no end; say how many images"
 
 def _enough(study, name, students, where):
     "Whether a set has the seeds and the images that students of one block want"
@@ -226,13 +227,15 @@ def _enough(study, name, students, where):
     if lacking := sorted({s.seed for s in students}-set(seeds)):
         yield f"{where}: the set {name!r} has no seeds {lacking}, only {seeds}"
         return
+    few = {}
     for s in students:
         try: there = study.recipe(name, s.seed).n
         except ValueError: return                                                 # said elsewhere
         n = study.training_of(s).get('n', experiment('E05_distil')['n'].default)
         wanted = n//len(s.sources)+(s.sources.index(name)<n%len(s.sources))
-        if wanted<=there: continue
-        yield f"{where}: {s.name} takes {wanted} images of the set {name!r}, which has {there} for seed {s.seed}"
+        if wanted>there: few.setdefault((s.run,wanted,there), []).append(s.seed)
+    for (run,wanted,there),seeds in few.items():
+        yield f"{where}: {run} takes {wanted} images of the set {name!r}, which has {there} for seeds {seeds}"
 
 # %% ../../nbs/study/checks.ipynb #d4b5d7f7
 def _evaluation(study):
