@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['COMMANDS', 'WHO', 'SHORT', 'TESTS', 'COMPARED', 'how_to_make', 'lacking', 'declared_claims', 'term_weights_of',
-           'run_settings', 'first_run', 'saved_rows', 'summary', 'network_times', 'side_tables', 'saved_tests',
-           'trace_ends', 'SavedStudy', 'read_study', 'read_classifiers', 'published_values', 'study_line',
-           'nothing_yet']
+           'run_settings', 'first_run', 'asked_runs', 'is_asked', 'saved_rows', 'summary', 'network_times',
+           'side_tables', 'saved_tests', 'trace_ends', 'SavedStudy', 'read_study', 'read_classifiers',
+           'published_values', 'study_line', 'nothing_yet']
 
 # %% ../../nbs/report/reading.ipynb #ec194c4a
 from dataclasses import MISSING, fields
@@ -108,13 +108,46 @@ def _place(study, root):
         raise ValueError(f"unknown study {study!r}; there are {known}. A new one needs workflow/config/{study}.yaml")
     return home/'reports'/study/'results'
 
+_ASKED = {'distil':('evaluate','student'), 'synthesise':('evaluate','set'),
+          'classifier':('evaluate_classifiers','student')} # Folder → who evaluates what lies there, as what
+
+def _run_name(folder): return f"{folder.parent.name}-s{folder.name.removeprefix('seed=')}"
+
+def asked_runs(
+    folder:Path, # Below the results of a study: `distil`, `synthesise`, `classifier`, `transfer`, or any other
+) -> set|None: # `RUN-sSEED` of each; `None` is all that lies there
+    "Which runs the evaluation beside a folder was asked for: results of earlier configurations stay on disk"
+    folder = Path(folder)
+    if folder.name=='transfer': return _sets_of(folder.parent/'classifier')
+    evaluation,kind = _ASKED.get(folder.name, ('',''))
+    file = folder.parent/evaluation/'run.json'
+    if not evaluation or not file.is_file(): return None
+    params = read_json(verify_file(file)).get('params') or {}
+    names = params.get(f'{kind}_names')
+    if names is None or not names and params.get(f'{kind}s'): return None          # of a folder without names: all
+    return set(names.split(',') if isinstance(names, str) else names)
+
+def _sets_of(folder):
+    "Sets that the classifier students which were asked for have learned from; `None` is all"
+    names = asked_runs(folder)
+    if names is None: return None
+    records = [f for f in folder.glob('*/seed=*/run.json') if _run_name(f.parent) in names]
+    return {Path((read_json(verify_file(f)).get('params') or {}).get('source', '')).name for f in records}
+
+def is_asked(
+    folder:Path # Below the results of a study
+): # Function of a run folder, `<folder>/<run>/seed=<seed>`
+    "Whether the study still asks for a run, see `asked_runs`"
+    names = asked_runs(folder)
+    return lambda run: names is None or _run_name(run) in names
+
 def saved_rows(
     folder:Path, # Below the results of a study
     columns:tuple=(), # Columns that an empty table has beside the usual ones
 ) -> pd.DataFrame: # Tidy rows, one per seed
-    "Everything measured below a folder; empty if it is not there. A seed has its column, so protocols leave it out"
+    "What was measured below a folder, as far as it `is_asked`; a seed has its column, so protocols leave it out"
     try:
-        rows = load_results(folder)
+        rows = load_results(folder, is_asked(folder))
         return rows.assign(protocol=rows.protocol.str.replace(r', seed \d+', '', regex=True))
     except FileNotFoundError: return pd.DataFrame(columns=list(dict.fromkeys([*KEYS,*columns,'run'])))
 
@@ -149,9 +182,10 @@ def side_tables(
     folder:Path, # Holds `<run>/seed=<seed>/<name>`
     name:str, # File
 ) -> pd.DataFrame: # All of them, with the columns `run` and `seed`
-    "Tables that lie beside those of single runs"
-    parts = []
+    "Tables that lie beside those of single runs, as far as these are asked for"
+    parts,wanted = [],is_asked(folder)
     for f in sorted(Path(folder).glob(f'*/seed=*/{name}')):
+        if not wanted(f.parent): continue
         parts.append(read_table(f).assign(run=f.parent.parent.name, seed=int(f.parent.name.removeprefix('seed='))))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=['run','seed'])
 
@@ -182,8 +216,10 @@ def trace_ends(
     return pd.concat([start,end], ignore_index=True).rename(columns={'run':'source','term':'metric'})[columns]
 
 def _records(results):
-    "Every `run.json` of a study, by its folder"
-    files = sorted(results.rglob('run.json'))
+    "Every `run.json` of a study, by its folder, as far as the run is asked for"
+    wanted = {f.name:is_asked(f) for f in results.glob('*/')}
+    files = [f for f in sorted(results.rglob('run.json'))
+             if f.parent==results or wanted[f.relative_to(results).parts[0]](f.parent)]
     return {f.parent.relative_to(results).as_posix():read_json(verify_file(f)) for f in files}
 
 # %% ../../nbs/report/reading.ipynb #62712796

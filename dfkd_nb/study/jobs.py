@@ -217,8 +217,9 @@ def _evaluation(self:Jobs, folder, needs, **own):
         needs = [*needs, f"{own['shipped']}/config.json"]
     return self.job('E06_evaluate', folder, [*self.marks(students, sets), *self.pipeline, *needs],
                     **{'work':f'{self.work}/evaluate', **self.study.evaluate, **own}, **self.data,
-                    students=f'{self.work}/students', student_names=students, sets=f'{self.work}/sets',
-                    set_names=sets, generator=self.generator, seeds=self.study.seeds)
+                    students=f'{self.work}/students', student_names=students,
+                    sets=f'{self.work}/sets' if sets else '', set_names=sets,      # without names it would take all
+                    generator=self.generator, seeds=self.study.seeds)
 
 @patch
 def evaluate_also(self:Jobs,

@@ -181,10 +181,11 @@ def save_json(
     return Path(path)
 
 def load_results(
-    folder:Path # Folder to search, with all its subfolders
+    folder:Path, # Folder to search, with all its subfolders
+    wanted=None, # Function of a run folder: whether it is read; `None` reads all
 ) -> pd.DataFrame: # All rows; the column `run` is the run folder relative to `folder`
     "Join every `metrics.parquet` below `folder`"
-    files = sorted(Path(folder).rglob('metrics.parquet'))
+    files = [f for f in sorted(Path(folder).rglob('metrics.parquet')) if not wanted or wanted(f.parent)]
     if not files:
         raise FileNotFoundError(f"no metrics.parquet below {folder}; run the experiments first, e.g. `make study`")
     dfs = [read_table(f).assign(run=f.parent.relative_to(folder).as_posix()) for f in files]
