@@ -21,7 +21,7 @@ from ..data.guard import ROLES
 from ..data.images import FASHION_CLASSES, ImageSet, prompt_classes
 from ..data.recolour import caption
 from ..distil.arms import Distillation, arm_of
-from ..files import atomic, data_dir, repo_root
+from ..files import atomic, data_dir, ensure_room, repo_root
 from ..models.registry import build, load, model_class, student_of, teacher_folder
 from .checks import shipped_class
 from .config import Study, load_study
@@ -124,6 +124,8 @@ def lay_out(
 ) -> None:
     "Make a dataset of copies, by roles; nothing is there if it fails"
     if to.exists(): raise ValueError(f"{to} is there already; remove it, or choose another name (--name)")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    ensure_room(to.parent, sum(p.path.stat().st_size for pictures in roles.values() for p in pictures))
     with atomic(to) as tmp:
         for role,pictures in roles.items():
             for p in pictures:
